@@ -23,7 +23,7 @@ EXPORT: Final = (
 def split(text: str) -> tuple[str, str]:
     """What stands before and after the block of pins; without a block, right below `[tool.uv]` is its place."""
     if BEGIN in text and END in text:
-        return text.split(BEGIN)[0], text.split(END)[1]
+        return text.partition(BEGIN)[0], text.partition(END)[2]
     head, table, tail = text.partition("[tool.uv]\n")
     if not table:
         sys.exit("pyproject.toml has no [tool.uv] table: add one, so that the pins have a place.")
