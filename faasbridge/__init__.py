@@ -1,0 +1,63 @@
+"""Portable serverless apps: write once, run on a laptop, AWS Lambda, Google Cloud Functions and Azure Functions."""
+
+from ._typing import TYPE_CHECKING
+from .app import Api, App
+from .dispatch import Invocation, invocation
+from .errors import (
+    ConfigError,
+    Conflict,
+    DeployError,
+    FaaSBridgeError,
+    HTTPError,
+    InvalidEvent,
+    NotFound,
+    PayloadTooLarge,
+    PermissionDenied,
+    Reject,
+    Throttled,
+)
+from .events import BlobEvent, Change, Event, Message, Tick
+from .http import Request, Response
+from .resources import Batch, BlobInfo, Bucket, Page, Pages, Queue, Resource, Secret, Table, Topic
+
+if TYPE_CHECKING:
+    from ._typing import CallNext, Reply
+else:
+    CallNext = Reply = object
+
+__all__ = [
+    "Api",
+    "App",
+    "Batch",
+    "BlobEvent",
+    "BlobInfo",
+    "Bucket",
+    "CallNext",
+    "Change",
+    "ConfigError",
+    "Conflict",
+    "DeployError",
+    "Event",
+    "FaaSBridgeError",
+    "HTTPError",
+    "InvalidEvent",
+    "Invocation",
+    "Message",
+    "NotFound",
+    "Page",
+    "Pages",
+    "PayloadTooLarge",
+    "PermissionDenied",
+    "Queue",
+    "Reject",
+    "Reply",
+    "Request",
+    "Resource",
+    "Response",
+    "Secret",
+    "Table",
+    "Throttled",
+    "Tick",
+    "Topic",
+    "invocation",
+]

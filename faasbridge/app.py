@@ -1,0 +1,343 @@
+"""App and Api: declaring resources and handlers. What is wrong is refused at the line that says it."""
+
+from __future__ import annotations
+
+import sys
+
+from ._typing import TYPE_CHECKING, overload
+from .errors import ConfigError
+from .http import Route, Router
+from .resources.base import Resource, operation_of
+from .resources.bucket import Bucket
+from .resources.queue import Queue, Topic
+from .resources.secret import Secret
+from .resources.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, Unpack
+
+    from ._typing import Authenticate, FunctionOptions, Item, MiddlewareFn, R, RouteHandler, TickHandler, TriggerOptions, Use
+    from .spec import AppSpec
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+TRIGGER_SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "message": ("batch_size",),
+    "batch": ("batch_size", "wait_s"),
+    "create": ("prefix", "suffix"),
+    "delete": ("prefix", "suffix"),
+    "change": (),
+    "tick": ("cron", "timezone"),
+}
+_EVENT_OPTIONS = ("uses", "name", "memory_mb", "timeout_s", "max_attempts")
+_OPTION_TYPES: Mapping[str, tuple[type, ...]] = {
+    "name": (str,),
+    "memory_mb": (int,),
+    "timeout_s": (int, float),
+    "max_attempts": (int,),
+    "batch_size": (int,),
+    "wait_s": (int, float),
+    "prefix": (str,),
+    "suffix": (str,),
+    "cron": (str,),
+    "timezone": (str,),
+}
+
+
+class Function:
+    """A declared handler, or the routes of an api."""
+
+    __slots__ = ("handler", "is_async", "location", "name", "options", "resource", "rights", "trigger")
+
+    def __init__(
+        self, name: str, trigger: str, resource: Resource | None, handler: Callable[..., Any], options: dict[str, Any], location: str
+    ) -> None:
+        self.name = name
+        self.trigger = trigger
+        self.resource = resource
+        self.handler = handler
+        self.is_async = is_async(handler)
+        self.rights = rights_of(options.pop("uses", ()), location)
+        self.options = options
+        self.location = location
+
+
+class Api:
+    """Routes that make one function and one endpoint."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        uses: Sequence[Use] = (),
+        prefix: str = "",
+        cors: Sequence[str] = (),
+        auth: Authenticate | None = None,
+        **options: Unpack[FunctionOptions],
+    ) -> None:
+        self.location = caller()
+        self.name = name
+        self.prefix = prefix
+        self.cors = tuple(cors)
+        self.auth = auth
+        self.options: dict[str, Any] = dict(options)
+        self.rights = rights_of(uses, self.location)
+        self.router = Router()
+        _check_options(self.options, ("memory_mb", "timeout_s"), self.location)
+        if isinstance(cors, str):
+            raise ConfigError(f"{self.location}: cors= takes a list of origins, such as [{cors!r}]")
+        if prefix and (not prefix.startswith("/") or prefix.endswith("/") or "{" in prefix):
+            raise ConfigError(f"{self.location}: prefix= starts with '/' and ends without, such as '/admin', not {prefix!r}")
+
+    def route(
+        self, path: str, /, *, methods: Sequence[str] = ("GET",), uses: Sequence[Use] = (), public: bool = False
+    ) -> Callable[[RouteHandler], RouteHandler]:
+        """Routes requests of these methods to the handler: `(request, **path parameters) -> Reply`.
+
+        `path`: `{x}`, `{x:int}`, `{x:uuid}` take one segment, `{x:path}` the rest; a static path wins over a parameter. `public`
+        lets in requests without the api's `auth`. A GET route answers HEAD as well.
+        """
+        location = caller()
+        if not isinstance(path, str):
+            raise ConfigError(f"{location}: a route needs its path; write @app.get('/path') above the handler")
+        if isinstance(methods, str) or not methods or any(method.upper() not in METHODS for method in methods):
+            raise ConfigError(f"{location}: methods= is a list of {', '.join(METHODS)}, not {methods!r}")
+        rights = rights_of(uses, location)
+
+        def declare(handler: RouteHandler) -> RouteHandler:
+            for method in methods:
+                self.router.add(Route(method, self.prefix + path, handler, public=public, location=location))
+            merge(self.rights, rights)
+            return handler
+
+        return declare
+
+    def get(self, path: str, /, *, uses: Sequence[Use] = (), public: bool = False) -> Callable[[RouteHandler], RouteHandler]:
+        return self.route(path, methods=("GET",), uses=uses, public=public)
+
+    def post(self, path: str, /, *, uses: Sequence[Use] = (), public: bool = False) -> Callable[[RouteHandler], RouteHandler]:
+        return self.route(path, methods=("POST",), uses=uses, public=public)
+
+    def put(self, path: str, /, *, uses: Sequence[Use] = (), public: bool = False) -> Callable[[RouteHandler], RouteHandler]:
+        return self.route(path, methods=("PUT",), uses=uses, public=public)
+
+    def patch(self, path: str, /, *, uses: Sequence[Use] = (), public: bool = False) -> Callable[[RouteHandler], RouteHandler]:
+        return self.route(path, methods=("PATCH",), uses=uses, public=public)
+
+    def delete(self, path: str, /, *, uses: Sequence[Use] = (), public: bool = False) -> Callable[[RouteHandler], RouteHandler]:
+        return self.route(path, methods=("DELETE",), uses=uses, public=public)
+
+
+class App(Api):
+    """Declares resources and handlers. Its own routes make the function `http`.
+
+    `uses=`, `cors=`, `auth=`, `memory_mb=` and `timeout_s=` are those of its routes.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        uses: Sequence[Use] = (),
+        cors: Sequence[str] = (),
+        auth: Authenticate | None = None,
+        **options: Unpack[FunctionOptions],
+    ) -> None:
+        super().__init__("http", uses=uses, cors=cors, auth=auth, **options)
+        self.app_name = name
+        self.module = _frame_name()
+        self.resources: dict[tuple[str, str], Resource] = {}
+        self.functions: dict[str, Function] = {}
+        self.apis: dict[str, Api] = {"http": self}
+        self.modules: list[str] = []
+        self.chain: list[Callable[..., Any]] = []
+        self.chain_rights: dict[Resource, frozenset[str]] = {}
+        self.bound: Callable[[Resource], Any] | None = None
+        """Drivers for use outside of an invocation: set by the `cloud` fixture, `faasbridge shell` and `run`."""
+        self.message_bytes: int | None = None
+        """The floor of the targets for a message's size; set where the app is run."""
+
+    def include(self, *modules: str) -> None:
+        """Modules whose handlers belong to this app: imported when the app is read; deployed, only those of the function."""
+        self.modules.extend(modules)
+
+    def load(self, modules: Sequence[str] | None = None) -> App:
+        """Imports the included modules, or just these."""
+        from importlib import import_module
+
+        for module in self.modules if modules is None else modules:
+            import_module(module)
+        return self
+
+    def spec(self) -> AppSpec:
+        """The neutral model, validated, with all included modules loaded. Raises ConfigError that names every mistake. Tool time only."""
+        from .validate import spec_of
+
+        return spec_of(self.load())
+
+    def add(self, resource: R) -> R:
+        """Declares a resource, a third party's kind included."""
+        location = resource.location or caller()
+        key = resource.kind, resource.name
+        if key in self.resources:
+            raise ConfigError(
+                f"{location}: {resource.kind} {resource.name!r} is declared already at {self.resources[key].location}; share that object instead"
+            )
+        self.resources[key] = resource
+        resource.app = self
+        resource.location = location
+        return resource
+
+    def bucket(self, name: str, *, existing: bool = False) -> Bucket:
+        """A bucket. `existing`: it is there already, under the name in `[tool.faasbridge.stages.<stage>.<provider>.existing]`."""
+        return self.add(Bucket(name, existing=existing))
+
+    def table(
+        self,
+        name: str,
+        *,
+        key: str,
+        sort_key: str | None = None,
+        indexes: Mapping[str, tuple[str, str]] | None = None,
+        item: type[Item] | None = None,
+        existing: bool = False,
+    ) -> Table[Item]:
+        """A table. `indexes`: name -> (key field, sort field), both strings in the rows. `item`: a TypedDict for checkers."""
+        options: dict[str, Any] = {"key": key}
+        if sort_key is not None:
+            options["sort_key"] = sort_key
+        if indexes:
+            options["indexes"] = {index: list(names) for index, names in indexes.items()}
+        return self.add(Table(name, existing=existing, **options))
+
+    def queue(self, name: str, *, max_attempts: int = 5, ordered: bool = False, existing: bool = False) -> Queue:
+        """A queue. `max_attempts`: for its handler, which may say otherwise. `ordered`: one at a time, in the order sent."""
+        return self.add(Queue(name, existing=existing, max_attempts=max_attempts, ordered=ordered))
+
+    def topic(self, name: str, *, ordered: bool = False, existing: bool = False) -> Topic:
+        """A topic: each message goes to every handler."""
+        return self.add(Topic(name, existing=existing, ordered=ordered))
+
+    def secret(self, name: str) -> Secret:
+        return self.add(Secret(name))
+
+    def api(
+        self,
+        name: str,
+        *,
+        prefix: str = "",
+        uses: Sequence[Use] = (),
+        cors: Sequence[str] = (),
+        auth: Authenticate | None = None,
+        **options: Unpack[FunctionOptions],
+    ) -> Api:
+        """Another function and endpoint with routes of its own, all of them below `prefix`."""
+        api = Api(name, prefix=prefix, uses=uses, cors=cors, auth=auth, **options)
+        self._check_new(name, api.location)
+        self.apis[name] = api
+        return api
+
+    def schedule(
+        self, cron: str, /, *, timezone: str = "UTC", uses: Sequence[Use] = (), **options: Unpack[TriggerOptions]
+    ) -> Callable[[TickHandler], TickHandler]:
+        """Calls the handler with a Tick at the times of a five-field cron expression, in that IANA time zone."""
+        if not isinstance(cron, str):
+            raise ConfigError(f"{caller()}: a schedule needs its cron expression; write @app.schedule('0 3 * * *') above the handler")
+        return self._handler("tick", None, None, {"cron": cron, "timezone": timezone, "uses": uses, **options})  # type: ignore[no-any-return]
+
+    @overload
+    def middleware(self, fn: MiddlewareFn, /) -> MiddlewareFn: ...
+    @overload
+    def middleware(self, /, *, uses: Sequence[Use] = ...) -> Callable[[MiddlewareFn], MiddlewareFn]: ...
+    def middleware(self, fn: Any = None, /, *, uses: Sequence[Use] = ()) -> Any:
+        """Wraps every invocation: a plain `def` of `(event, call_next)`, the first declared outermost, around async handlers too.
+
+        Around an HTTP handler `call_next` gives a Response; around an event handler None, or raises what the handler raised.
+        """
+        location = caller()
+        rights = rights_of(uses, location)
+
+        def declare(fn: Any) -> Any:
+            if is_async(fn):
+                raise ConfigError(f"{location}: middleware {fn.__qualname__} is a plain def; call_next waits for async handlers")
+            self.chain.append(fn)
+            merge(self.chain_rights, rights)
+            return fn
+
+        return declare if fn is None else declare(fn)
+
+    def _handler(self, trigger: str, resource: Resource | None, handler: Any, options: dict[str, Any]) -> Any:
+        location = caller()
+        _check_options(options, (*_EVENT_OPTIONS, *TRIGGER_SETTINGS.get(trigger, tuple(options))), location)
+
+        def declare(handler: Any) -> Any:
+            given = dict(options)
+            name = given.pop("name", None) or handler.__name__
+            self._check_new(name, location)
+            self.functions[name] = Function(name, trigger, resource, handler, given, location)
+            return handler
+
+        if handler is None:
+            return declare
+        if not callable(handler):
+            raise ConfigError(f"{location}: this decorator takes options by name only, such as memory_mb=512, not {handler!r}")
+        return declare(handler)
+
+    def _check_new(self, name: str, location: str) -> None:
+        if name in self.functions:
+            raise ConfigError(f"{location}: function {name!r} is declared already at {self.functions[name].location}; give this one a name=")
+        if name in self.apis:
+            raise ConfigError(f"{location}: function {name!r} is the api of that name already; give this one another name")
+
+
+def rights_of(uses: Sequence[Use], location: str) -> dict[Resource, frozenset[str]]:
+    if not isinstance(uses, (list, tuple)):
+        raise ConfigError(f"{location}: uses= takes a list, such as uses=[photos.get], not {uses!r}")
+    rights: dict[Resource, frozenset[str]] = {}
+    for use in uses:
+        try:
+            owner, operations = operation_of(use)
+        except ConfigError as error:
+            raise ConfigError(f"{location}: {error}") from None
+        rights[owner] = rights.get(owner, frozenset()) | operations
+    return rights
+
+
+def merge(into: dict[Resource, frozenset[str]], rights: Mapping[Resource, frozenset[str]]) -> None:
+    for owner, operations in rights.items():
+        into[owner] = into.get(owner, frozenset()) | operations
+
+
+def is_async(handler: Any) -> bool:
+    code = getattr(handler, "__code__", None)
+    return code is not None and bool(code.co_flags & 0x80)  # inspect.CO_COROUTINE, without importing inspect
+
+
+def _check_options(options: Mapping[str, Any], known: Sequence[str], location: str) -> None:
+    for name, value in options.items():
+        if name in known:
+            types = _OPTION_TYPES.get(name)
+            if types and (not isinstance(value, types) or isinstance(value, bool)):
+                raise ConfigError(f"{location}: {name}= takes {types[0].__name__}, not {value!r}")
+        elif not isinstance(value, dict):  # a dict is a vendor's own options, checked when its provider is there
+            from .suggest import nearest
+
+            raise ConfigError(f"{location}: there is no option {name}= here{nearest(name, known)}")
+
+
+def caller() -> str:
+    """`file:line` of the nearest frame outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _frame_name() -> str:
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", ""))
+
+
+_PACKAGE = ("faasbridge.app", "faasbridge.resources")

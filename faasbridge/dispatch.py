@@ -1,0 +1,342 @@
+"""One invocation: middleware, handler, batches, failures. Every adapter ends here; nothing in it is a vendor's."""
+
+from __future__ import annotations
+
+import logging
+from _thread import allocate_lock
+from contextvars import ContextVar
+from os import urandom
+from time import monotonic
+
+from ._typing import TYPE_CHECKING
+from .app import merge
+from .errors import ConfigError, HTTPError, PermissionDenied, Reject
+from .http import MethodNotAllowed, Response, to_json
+from .resources.queue import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from .app import App
+    from .events import Event
+    from .http import Request, Route
+    from .resources.base import Resource
+
+    Answer = tuple[int, list[tuple[str, str]], bytes]
+
+log = logging.getLogger("faasbridge")
+_current: ContextVar[Invocation] = ContextVar("faasbridge_invocation")
+_PREFIX = urandom(5).hex()
+
+
+class Invocation:
+    """What is running: `function`, `stage`, `provider`, `id` (also in the log of a failure), `attempt` (from 1), `cold` (the
+    process's first)."""
+
+    __slots__ = ("_deadline", "_fault", "_route", "_runner", "attempt", "cold", "function", "id", "provider", "stage")
+
+    def __init__(self, runner: Runner, id: str | None, attempt: int, timeout_s: float | None) -> None:
+        self._runner = runner
+        self._deadline = monotonic() + (runner.timeout_s if timeout_s is None else timeout_s)
+        self._route: Route | None = None
+        self._fault: HTTPError | None = None
+        self.function = runner.name
+        self.stage = runner.stage
+        self.provider = runner.provider
+        self.attempt = attempt
+        self.cold = runner.count == 0
+        runner.count += 1
+        self.id = id or f"{_PREFIX}{runner.count:06x}"
+
+    @property
+    def remaining_ms(self) -> int:
+        """Milliseconds until the time-out, 0 when it is past."""
+        return max(0, int((self._deadline - monotonic()) * 1000))
+
+
+class Failure:
+    """An event that was not handled. `rejected`: it goes to the dead letters without another attempt."""
+
+    __slots__ = ("error", "event", "rejected")
+
+    def __init__(self, event: Event, error: BaseException) -> None:
+        self.event = event
+        self.error = error
+        self.rejected = isinstance(error, Reject)
+
+
+def invocation() -> Invocation:
+    """The current invocation. Raises ConfigError outside of one."""
+    current = _current.get(None)
+    if current is None:
+        raise ConfigError("faasbridge.invocation() is there only while a handler runs")
+    return current
+
+
+def driver_for(resource: Resource, right: str) -> Any:
+    """The driver of a resource, once the running function's rights are checked."""
+    current = _current.get(None)
+    if current is not None and current._runner.app is resource.app:
+        return current._runner.driver_for(resource, right)
+    if resource.app is not None and resource.app.bound is not None:
+        return resource.app.bound(resource)
+    raise ConfigError(f"{resource.kind} {resource.name!r} is used outside of an invocation; use it inside a handler")
+
+
+class Runner:
+    """Runs one function of an app. `driver_of` gives a resource's driver; what it gives is kept."""
+
+    def __init__(
+        self,
+        app: App,
+        function: str,
+        *,
+        provider: str,
+        stage: str,
+        driver_of: Callable[[Resource], Any],
+        timeout_s: float | None = None,
+    ) -> None:
+        self.app = app
+        self.name = function
+        self.provider = provider
+        self.stage = stage
+        self.count = 0
+        self.api = app.apis.get(function)
+        declared = app.functions.get(function)
+        if self.api is None and declared is None:
+            from .suggest import nearest
+
+            raise ConfigError(f"app {app.app_name!r} has no function {function!r}{nearest(function, [*app.apis, *app.functions])}")
+        self.function = declared
+        self._of = driver_of
+        self._drivers: dict[Resource, Any] = {}
+        self.rights = dict((self.api or declared).rights)  # type: ignore[union-attr]
+        merge(self.rights, app.chain_rights)
+        self.location = (self.api or declared).location  # type: ignore[union-attr]
+        options = (self.api or declared).options  # type: ignore[union-attr]
+        self.timeout_s: float = timeout_s or options.get("timeout_s") or (30.0 if self.api else 60.0)
+        self._call: Callable[[Any], Any] = self._routed if self.api else self._handled
+        if self.api and app.chain:
+            self._call = _as_response(self._routed)
+        for middleware in reversed(app.chain):
+            self._call = _wrap(middleware, self._call, http=self.api is not None)
+
+    def http(self, request: Request, *, id: str | None = None, timeout_s: float | None = None) -> Answer:
+        """Status, headers and body for a request; never raises but for an exit. With `request.claims` the api's `auth` is past."""
+        current = Invocation(self, id, 1, timeout_s)
+        token = _current.set(current)
+        assert self.api is not None
+        origin = request.headers.get("origin") if self.api.cors else None
+        try:
+            if origin is not None and request.method == "OPTIONS" and "access-control-request-method" in request.headers:
+                return self._preflight(request, origin)
+            try:
+                status, headers, body = self._respond(request, current)
+            except HTTPError as error:
+                status, headers, body = _error(error)
+                if request.method == "OPTIONS" and status == 405:
+                    status, headers, body = 204, headers[1:], b""
+            except Exception:
+                log.exception("%s failed: %s %s (id %s)", self.name, request.method, request.path, current.id)
+                body = to_json({"error": "Internal Server Error", "id": current.id}).encode()
+                status, headers = 500, [("content-type", "application/json")]
+        finally:
+            _current.reset(token)
+        if origin is not None:
+            headers += self._cors(origin)
+        if request.method == "HEAD":
+            headers.append(("content-length", str(len(body))))
+            body = b""
+        return status, headers, body
+
+    def deliver(
+        self, events: Sequence[Event], *, attempts: Sequence[int] = (), id: str | None = None, timeout_s: float | None = None
+    ) -> list[Failure]:
+        """Hands events to the handler: a batch at once, anything else one by one; exactly the failed ones come back."""
+        assert self.function is not None
+        if self.function.trigger == "batch":
+            return self._deliver_batch(events, max(attempts, default=1), id, timeout_s)
+        failures = []
+        for i, event in enumerate(events):
+            attempt = attempts[i] if attempts else getattr(event, "attempt", 1)
+            try:
+                self.invoke(event, attempt=attempt, id=id, timeout_s=timeout_s)
+            except Reject as error:
+                log.warning("%s rejected event %s: %s", self.name, event.id, error)
+                failures.append(Failure(event, error))
+            except Exception as error:
+                log.exception("%s failed on event %s, attempt %d", self.name, event.id, attempt)
+                failures.append(Failure(event, error))
+        return failures
+
+    def invoke(self, event: Any, *, attempt: int = 1, id: str | None = None, timeout_s: float | None = None) -> Any:
+        """The handler's value for one event, middleware included; raises what it raises."""
+        token = _current.set(Invocation(self, id, attempt, timeout_s))
+        try:
+            return self._call(event)
+        finally:
+            _current.reset(token)
+
+    def driver_for(self, resource: Resource, right: str) -> Any:
+        if right not in self.rights.get(resource, ()):
+            example = resource.name.replace("-", "_")
+            raise PermissionDenied(
+                f"function {self.name!r} may not call {right} on {resource.kind} {resource.name!r}: "
+                f"add {example}.{right} to uses=[...] at {self._place()}"
+            )
+        driver = self._drivers.get(resource)
+        if driver is None:
+            driver = self._drivers[resource] = self._of(resource)
+        return driver
+
+    def warm(self) -> None:
+        """Makes the drivers that the function may use, so that the first event does not wait for them."""
+        for resource in self.rights:
+            if resource not in self._drivers:
+                self._drivers[resource] = self._of(resource)
+
+    def _place(self) -> str:
+        current = _current.get(None)
+        route = current._route if current is not None else None
+        return route.location if route is not None else self.location
+
+    def _deliver_batch(self, events: Sequence[Any], attempt: int, id: str | None, timeout_s: float | None) -> list[Failure]:
+        batch = Batch(events)
+        try:
+            self.invoke(batch, attempt=attempt, id=id, timeout_s=timeout_s)
+        except Exception as error:
+            log.exception("%s failed on a batch of %d", self.name, len(events))
+            return [Failure(event, error) for event in events]
+        failures = []
+        for i, reason in sorted(batch.failures.items()):
+            error = reason if isinstance(reason, BaseException) else RuntimeError(reason or "failed by the handler")
+            log.warning("%s failed event %s: %s", self.name, events[i].id, error)
+            failures.append(Failure(events[i], error))
+        return failures
+
+    def _handled(self, event: Any) -> Any:
+        result = self.function.handler(event)  # type: ignore[union-attr]
+        return run_async(result, _current.get()._deadline) if hasattr(result, "__await__") else result
+
+    def _respond(self, request: Request, current: Invocation) -> Answer:
+        api = self.api
+        assert api is not None
+        try:
+            route, request.path_params = api.router.match(request.method, request.path, request.raw_path)
+        except HTTPError as fault:
+            current._fault = fault
+        else:
+            current._route = route
+            if api.auth is not None and not route.public and not request.claims:
+                claims = api.auth(request)
+                if claims is None:
+                    return _error(HTTPError(401, "Unauthorized"), ("www-authenticate", "Bearer"))
+                request.claims = claims
+        reply = self._call(request)
+        kind = type(reply)
+        if kind is dict or kind is list:
+            return 200, [("content-type", "application/json")], to_json(reply).encode()
+        return _response(reply).finish()
+
+    def _routed(self, request: Any) -> Any:
+        current = _current.get()
+        route = current._route
+        if route is None:
+            assert current._fault is not None
+            raise current._fault
+        reply = route.handler(request, **request.path_params)
+        return run_async(reply, current._deadline) if hasattr(reply, "__await__") else reply
+
+    def _cors(self, origin: str) -> list[tuple[str, str]]:
+        allowed = self.api.cors  # type: ignore[union-attr]
+        if "*" in allowed:
+            return [("access-control-allow-origin", "*")]
+        headers = [("vary", "Origin")]
+        if origin in allowed:
+            headers += [("access-control-allow-origin", origin), ("access-control-allow-credentials", "true")]
+        return headers
+
+    def _preflight(self, request: Request, origin: str) -> Answer:
+        headers = self._cors(origin)
+        if len(headers) != 1 or headers[0][0] != "vary":
+            headers.append(("access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
+            wanted = request.headers.get("access-control-request-headers")
+            if wanted:
+                headers.append(("access-control-allow-headers", wanted))
+            headers.append(("access-control-max-age", "600"))
+        return 204, headers, b""
+
+
+def _wrap(middleware: Callable[..., Any], inner: Callable[[Any], Any], *, http: bool) -> Callable[[Any], Any]:
+    if http:
+        return lambda event: _response(middleware(event, inner))
+    return lambda event: middleware(event, inner)
+
+
+def _as_response(routed: Callable[[Any], Any]) -> Callable[[Any], Response]:
+    """Innermost, so that middleware sees a Response for an HTTPError as well."""
+
+    def call(request: Any) -> Response:
+        try:
+            return _response(routed(request))
+        except HTTPError as error:
+            status, headers, body = _error(error)
+            return Response(body, status=status, headers=dict(headers))
+
+    return call
+
+
+def _response(reply: Any) -> Response:
+    if isinstance(reply, Response):
+        return reply
+    if reply is None:
+        return Response(status=204)
+    if isinstance(reply, (dict, list, str, bytes, tuple)) or hasattr(reply, "keys"):
+        return Response(dict(reply) if hasattr(reply, "keys") else reply)
+    raise TypeError(f"a handler returns dict, list, str, bytes, Response or None, not {type(reply).__name__}")
+
+
+def _error(error: HTTPError, *headers: tuple[str, str]) -> Answer:
+    allow = (("allow", error.allow),) if isinstance(error, MethodNotAllowed) else ()
+    body = to_json({"error": error.detail or str(error.status)}).encode()
+    return error.status, [("content-type", "application/json"), *allow, *headers], body
+
+
+_loop: Any = None
+_loop_lock = allocate_lock()
+
+
+def run_async(awaitable: Any, deadline: float) -> Any:
+    """The value of an awaitable, run on the one event loop that the process keeps warm in a thread of its own.
+
+    Raises TimeoutError, with the task cancelled, when the deadline (of `time.monotonic`) is past.
+    """
+    import asyncio
+
+    future = asyncio.run_coroutine_threadsafe(_coroutine(awaitable), _running_loop())
+    try:
+        return future.result(max(0.0, deadline - monotonic()))
+    except TimeoutError:
+        if future.done():
+            raise
+        future.cancel()
+        raise TimeoutError("the handler did not end within its timeout_s") from None
+
+
+async def _coroutine(awaitable: Any) -> Any:
+    return await awaitable
+
+
+def _running_loop() -> Any:
+    global _loop  # noqa: PLW0603 - one loop a process is the point
+    if _loop is None:
+        import asyncio
+        import threading
+
+        with _loop_lock:
+            if _loop is None:
+                loop = asyncio.new_event_loop()
+                threading.Thread(target=loop.run_forever, name="faasbridge-async", daemon=True).start()
+                _loop = loop
+    return _loop

@@ -1,0 +1,58 @@
+"""A neutral event as a plain dict and back: what the local cloud stores, forwarders pass on and `invoke --event` reads.
+
+The dict's `kind` is `message`, `blob`, `change`, `tick` or `http`; its other members are the event's own attributes without
+`native` and `state`. Bodies are bytes, times datetimes: write it as text with `codec.dumps`.
+"""
+
+from __future__ import annotations
+
+from ._typing import TYPE_CHECKING
+from .errors import InvalidEvent
+from .events import BlobEvent, Change, Event, Message, Tick
+from .http import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+_COMMON = ("id", "source", "type", "subject", "time", "provider")
+_FIELDS: dict[str, tuple[type[Event], tuple[str, ...]]] = {
+    "message": (Message, ("body", "attributes", "attempt", "enqueued_at")),
+    "blob": (BlobEvent, ("bucket", "key", "size", "etag", "kind")),
+    "change": (Change, ("table", "key", "kind", "old", "new")),
+    "tick": (Tick, ("scheduled_for", "late_s")),
+    "http": (Request, ("method", "path", "raw_path", "headers", "query", "cookies", "body", "client_ip", "claims")),
+}
+_MEMBER = {"kind": "change_kind"}  # an event's own `kind` (create, insert), beside the dict's
+
+
+def to_dict(event: Event) -> dict[str, Any]:
+    """The event without what is empty."""
+    for kind, (cls, names) in _FIELDS.items():
+        if type(event) is cls:
+            break
+    else:
+        raise InvalidEvent(f"{type(event).__name__} is no event that can be written down")
+    result: dict[str, Any] = {"kind": kind}
+    for name in (*_COMMON, *names):
+        value = getattr(event, name)
+        if isinstance(value, dict) and hasattr(value, "pairs"):
+            value = [list(pair) for pair in value.pairs]
+        if value not in ("", None, b"", [], {}):
+            result[_MEMBER.get(name, name)] = value
+    return result
+
+
+def from_dict(raw: Mapping[str, Any]) -> Event:
+    """The inverse. Raises InvalidEvent that names what is wrong."""
+    if not isinstance(raw, dict) or raw.get("kind") not in _FIELDS:
+        raise InvalidEvent(f"an event is an object whose kind is one of {', '.join(_FIELDS)}")
+    cls, names = _FIELDS[raw["kind"]]
+    values = {name: raw[member] for name in (*_COMMON, *names) if (member := _MEMBER.get(name, name)) in raw}
+    unknown = set(raw) - {_MEMBER.get(name, name) for name in (*_COMMON, *names)} - {"kind"}
+    if unknown:
+        raise InvalidEvent(f"a {raw['kind']} event has no {sorted(unknown)[0]!r}; it has {', '.join((*_COMMON, *names))}")
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise InvalidEvent(f"the {raw['kind']} event is incomplete: {error}") from None

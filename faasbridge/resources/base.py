@@ -1,0 +1,168 @@
+"""What every resource is: a name, its operations, and the way to its driver."""
+
+from __future__ import annotations
+
+from .._typing import TYPE_CHECKING, Entry, Generic
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from datetime import datetime
+    from typing import Any, ClassVar
+
+    from .._typing import Use
+    from ..app import App
+
+
+class Resource:
+    """Something an app uses. Third parties subclass it and hand it to `app.add`.
+
+    `operations` maps each method to the right it needs: `{"get": "get", "open": "get"}`.
+    """
+
+    kind: ClassVar[str]
+    operations: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, name: str, *, existing: bool = False, **options: Any) -> None:
+        self.name = name
+        self.existing = existing
+        self.options: dict[str, Any] = options
+        self.app: App | None = None
+        self.location = ""
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name}>"
+
+    def native(self) -> Any:
+        """The vendor's own client. Needs every right of the resource (`uses=[photos]` or `uses=[photos.native]`)."""
+        return self._driver("native").client
+
+    def _driver(self, right: str) -> Any:
+        if self.app is None:
+            raise ConfigError(f"{self.kind} {self.name!r} belongs to no app; hand it to app.add()")
+        from ..dispatch import driver_for
+
+        return driver_for(self, right)
+
+    async def _call(self, right: str, method: str, *args: Any) -> Any:
+        """The driver's asynchronous `method` where it has one, else the synchronous one in a thread."""
+        driver = self._driver(right)
+        native = getattr(driver, "a" + method, None)
+        if native is not None:
+            return await native(*args)
+        from asyncio import to_thread
+
+        return await to_thread(getattr(driver, method), *args)
+
+    def _declare(self, trigger: str, handler: Any, options: dict[str, Any]) -> Any:
+        if self.app is None:
+            raise ConfigError(f"{self.kind} {self.name!r} belongs to no app; hand it to app.add()")
+        return self.app._handler(trigger, self, handler, options)
+
+
+class Page(Generic[Entry]):
+    """One page; `cursor` leads to the next and is None on the last."""
+
+    __slots__ = ("cursor", "items")
+
+    def __init__(self, items: list[Entry], cursor: str | None) -> None:
+        self.items = items
+        self.cursor = cursor
+
+
+class Pages(Generic[Entry]):
+    """A listing. Iterating (also `async for`) goes over everything, page after page; `page()` gives one."""
+
+    __slots__ = ("_afetch", "_fetch")
+
+    def __init__(self, fetch: Callable[[int, str | None], Page[Entry]], afetch: Callable[[int, str | None], Any]) -> None:
+        self._fetch = fetch
+        self._afetch = afetch
+
+    def page(self, size: int = 100, cursor: str | None = None) -> Page[Entry]:
+        """Up to `size` entries (1 to 1000) from `cursor` on. Raises ValueError for a cursor that is none of this listing."""
+        return self._fetch(_page_size(size), cursor or None)
+
+    async def apage(self, size: int = 100, cursor: str | None = None) -> Page[Entry]:
+        page: Page[Entry] = await self._afetch(_page_size(size), cursor or None)
+        return page
+
+    def __iter__(self) -> Iterator[Entry]:
+        cursor: str | None = None
+        while True:
+            page = self._fetch(100, cursor)
+            yield from page.items
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    async def __aiter__(self) -> AsyncIterator[Entry]:
+        cursor: str | None = None
+        while True:
+            page: Page[Entry] = await self._afetch(100, cursor)
+            for item in page.items:
+                yield item
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+
+class BlobInfo:
+    """What is known of an object. `size` in bytes, `modified` aware; `etag` changes with every write."""
+
+    __slots__ = ("content_type", "etag", "key", "metadata", "modified", "size")
+
+    def __init__(
+        self,
+        key: str,
+        *,
+        size: int,
+        etag: str,
+        content_type: str,
+        metadata: Mapping[str, str],
+        modified: datetime,
+    ) -> None:
+        self.key = key
+        self.size = size
+        self.etag = etag
+        self.content_type = content_type
+        self.metadata = metadata
+        self.modified = modified
+
+    def __repr__(self) -> str:
+        return f"BlobInfo({self.key!r}, size={self.size})"
+
+
+def operation_of(use: Use) -> tuple[Resource, frozenset[str]]:
+    """`photos.get`, `photos.aget` -> (photos, {"get"}); `photos` -> (photos, all of them). Raises ConfigError."""
+    if isinstance(use, Resource):
+        return use, frozenset((*use.operations.values(), "native"))
+    owner, name = getattr(use, "__self__", None), getattr(use, "__name__", "")
+    if isinstance(owner, Resource):
+        if name == "native":
+            return owner, frozenset((*owner.operations.values(), "native"))
+        if name in owner.operations:
+            return owner, frozenset((owner.operations[name],))
+    raise ConfigError(f"uses= takes a resource or one of its methods, such as photos.get, not {use!r}")
+
+
+def operations(names: str, **more: str) -> dict[str, str]:
+    """Each name and its `a` twin -> the right of that name; `more` adds methods that need another one's right."""
+    rights = {method: name for name in names.split() for method in (name, "a" + name)}
+    for method, right in more.items():
+        rights[method] = rights["a" + method] = right
+    return rights
+
+
+def check_key(what: str, key: object) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"{what} is a string, not {type(key).__name__}")
+    if not key:
+        raise ValueError(f"{what} is empty")
+    return key
+
+
+def _page_size(size: int) -> int:
+    if not 1 <= size <= 1000:
+        raise ValueError(f"a page has 1 to 1000 entries, not {size}")
+    return size
