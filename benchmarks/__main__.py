@@ -1,0 +1,38 @@
+"""Prints each figure with its target. Takes about a minute. `--json` for machines, `--only NAME` for one group."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+
+from . import local, runtime
+from .report import Figure, show
+
+GROUPS: dict[str, Callable[[], list[Figure]]] = {
+    "imports": runtime.imports,
+    "dispatch": runtime.dispatch,
+    "queue": local.throughput,
+    "http": local.warm_http,
+    "reload": local.reload,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--only", choices=GROUPS, action="append")
+    args = parser.parse_args()
+    figures: list[Figure] = []
+    for name in args.only or GROUPS:
+        print(f"measuring {name} ...", file=sys.stderr)
+        figures += GROUPS[name]()
+    if args.json:
+        print(json.dumps([{**asdict(figure), "kept": figure.kept} for figure in figures], indent=2))
+    else:
+        show(figures)
+
+
+main()
