@@ -15,9 +15,20 @@ from .resources.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from types import FrameType
     from typing import Any, Unpack
 
-    from ._typing import Authenticate, FunctionOptions, Item, MiddlewareFn, R, RouteHandler, TickHandler, TriggerOptions, Use
+    from ._typing import (
+        Authenticate,
+        FunctionOptions,
+        Item,
+        MiddlewareFn,
+        R,
+        RouteHandler,
+        TickHandler,
+        TriggerOptions,
+        Use,
+    )
     from .spec import AppSpec
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -47,10 +58,18 @@ _OPTION_TYPES: Mapping[str, tuple[type, ...]] = {
 class Function:
     """A declared handler, or the routes of an api."""
 
-    __slots__ = ("handler", "is_async", "location", "name", "options", "resource", "rights", "trigger")
+    __slots__ = ("handler", "is_async", "location", "module", "name", "options", "resource", "rights", "trigger")
 
     def __init__(
-        self, name: str, trigger: str, resource: Resource | None, handler: Callable[..., Any], options: dict[str, Any], location: str
+        self,
+        name: str,
+        trigger: str,
+        resource: Resource | None,
+        handler: Callable[..., Any],
+        options: dict[str, Any],
+        *,
+        module: str,
+        location: str,
     ) -> None:
         self.name = name
         self.trigger = trigger
@@ -59,6 +78,7 @@ class Function:
         self.is_async = is_async(handler)
         self.rights = rights_of(options.pop("uses", ()), location)
         self.options = options
+        self.module = module
         self.location = location
 
 
@@ -76,6 +96,8 @@ class Api:
         **options: Unpack[FunctionOptions],
     ) -> None:
         self.location = caller()
+        self.module = ""
+        self.app: App | None = None
         self.name = name
         self.prefix = prefix
         self.cors = tuple(cors)
@@ -87,7 +109,9 @@ class Api:
         if isinstance(cors, str):
             raise ConfigError(f"{self.location}: cors= takes a list of origins, such as [{cors!r}]")
         if prefix and (not prefix.startswith("/") or prefix.endswith("/") or "{" in prefix):
-            raise ConfigError(f"{self.location}: prefix= starts with '/' and ends without, such as '/admin', not {prefix!r}")
+            raise ConfigError(
+                f"{self.location}: prefix= starts with '/' and ends without, such as '/admin', not {prefix!r}"
+            )
 
     def route(
         self, path: str, /, *, methods: Sequence[str] = ("GET",), uses: Sequence[Use] = (), public: bool = False
@@ -103,28 +127,40 @@ class Api:
         if isinstance(methods, str) or not methods or any(method.upper() not in METHODS for method in methods):
             raise ConfigError(f"{location}: methods= is a list of {', '.join(METHODS)}, not {methods!r}")
         rights = rights_of(uses, location)
+        module = _declaring_module(self.app)
 
         def declare(handler: RouteHandler) -> RouteHandler:
             for method in methods:
-                self.router.add(Route(method, self.prefix + path, handler, public=public, location=location))
+                route = Route(method, self.prefix + path, handler, public=public, module=module, location=location)
+                self.router.add(route)
             merge(self.rights, rights)
             return handler
 
         return declare
 
-    def get(self, path: str, /, *, uses: Sequence[Use] = (), public: bool = False) -> Callable[[RouteHandler], RouteHandler]:
+    def get(
+        self, path: str, /, *, uses: Sequence[Use] = (), public: bool = False
+    ) -> Callable[[RouteHandler], RouteHandler]:
         return self.route(path, methods=("GET",), uses=uses, public=public)
 
-    def post(self, path: str, /, *, uses: Sequence[Use] = (), public: bool = False) -> Callable[[RouteHandler], RouteHandler]:
+    def post(
+        self, path: str, /, *, uses: Sequence[Use] = (), public: bool = False
+    ) -> Callable[[RouteHandler], RouteHandler]:
         return self.route(path, methods=("POST",), uses=uses, public=public)
 
-    def put(self, path: str, /, *, uses: Sequence[Use] = (), public: bool = False) -> Callable[[RouteHandler], RouteHandler]:
+    def put(
+        self, path: str, /, *, uses: Sequence[Use] = (), public: bool = False
+    ) -> Callable[[RouteHandler], RouteHandler]:
         return self.route(path, methods=("PUT",), uses=uses, public=public)
 
-    def patch(self, path: str, /, *, uses: Sequence[Use] = (), public: bool = False) -> Callable[[RouteHandler], RouteHandler]:
+    def patch(
+        self, path: str, /, *, uses: Sequence[Use] = (), public: bool = False
+    ) -> Callable[[RouteHandler], RouteHandler]:
         return self.route(path, methods=("PATCH",), uses=uses, public=public)
 
-    def delete(self, path: str, /, *, uses: Sequence[Use] = (), public: bool = False) -> Callable[[RouteHandler], RouteHandler]:
+    def delete(
+        self, path: str, /, *, uses: Sequence[Use] = (), public: bool = False
+    ) -> Callable[[RouteHandler], RouteHandler]:
         return self.route(path, methods=("DELETE",), uses=uses, public=public)
 
 
@@ -144,13 +180,16 @@ class App(Api):
         **options: Unpack[FunctionOptions],
     ) -> None:
         super().__init__("http", uses=uses, cors=cors, auth=auth, **options)
+        self.app = self
         self.app_name = name
-        self.module = _frame_name()
+        self.module = _declaring_module(None)
         self.resources: dict[tuple[str, str], Resource] = {}
         self.functions: dict[str, Function] = {}
         self.apis: dict[str, Api] = {"http": self}
-        self.modules: list[str] = []
+        self.modules: dict[str, str] = {}
+        """Included module -> where that is said."""
         self.chain: list[Callable[..., Any]] = []
+        self.chain_modules: list[str] = []
         self.chain_rights: dict[Resource, frozenset[str]] = {}
         self.bound: Callable[[Resource], Any] | None = None
         """Drivers for use outside of an invocation: set by the `cloud` fixture, `faasbridge shell` and `run`."""
@@ -159,14 +198,28 @@ class App(Api):
 
     def include(self, *modules: str) -> None:
         """Modules whose handlers belong to this app: imported when the app is read; deployed, only those of the function."""
-        self.modules.extend(modules)
+        location = caller()
+        for module in modules:
+            if not isinstance(module, str) or module.startswith("."):  # type: ignore[redundant-expr]
+                raise ConfigError(
+                    f"{location}: include takes modules by their full names, such as 'shop.jobs', not {module!r}"
+                )
+            self.modules.setdefault(module, location)
 
     def load(self, modules: Sequence[str] | None = None) -> App:
-        """Imports the included modules, or just these."""
+        """Imports the included modules, or just these. Raises ConfigError for one that is not there."""
         from importlib import import_module
 
         for module in self.modules if modules is None else modules:
-            import_module(module)
+            try:
+                import_module(module)
+            except ModuleNotFoundError as error:
+                if not error.name or not f"{module}.".startswith(f"{error.name}."):
+                    raise
+                location = self.modules.get(module) or self.location
+                raise ConfigError(
+                    f"{location}: the app includes {module!r}, but there is no module {error.name!r}"
+                ) from None
         return self
 
     def spec(self) -> AppSpec:
@@ -206,8 +259,12 @@ class App(Api):
         options: dict[str, Any] = {"key": key}
         if sort_key is not None:
             options["sort_key"] = sort_key
-        if indexes:
-            options["indexes"] = {index: list(names) for index, names in indexes.items()}
+        for index, names in (indexes or {}).items():
+            if not isinstance(names, (list, tuple)):
+                raise ConfigError(
+                    f"{caller()}: index {index!r} is a pair of fields, such as ('album', 'uploaded_at'), not {names!r}"
+                )
+            options.setdefault("indexes", {})[index] = list(names)
         return self.add(Table(name, existing=existing, **options))
 
     def queue(self, name: str, *, max_attempts: int = 5, ordered: bool = False, existing: bool = False) -> Queue:
@@ -234,6 +291,8 @@ class App(Api):
         """Another function and endpoint with routes of its own, all of them below `prefix`."""
         api = Api(name, prefix=prefix, uses=uses, cors=cors, auth=auth, **options)
         self._check_new(name, api.location)
+        api.app = self
+        api.module = _declaring_module(self)
         self.apis[name] = api
         return api
 
@@ -242,7 +301,9 @@ class App(Api):
     ) -> Callable[[TickHandler], TickHandler]:
         """Calls the handler with a Tick at the times of a five-field cron expression, in that IANA time zone."""
         if not isinstance(cron, str):
-            raise ConfigError(f"{caller()}: a schedule needs its cron expression; write @app.schedule('0 3 * * *') above the handler")
+            raise ConfigError(
+                f"{caller()}: a schedule needs its cron expression; write @app.schedule('0 3 * * *') above the handler"
+            )
         return self._handler("tick", None, None, {"cron": cron, "timezone": timezone, "uses": uses, **options})  # type: ignore[no-any-return]
 
     @overload
@@ -256,11 +317,17 @@ class App(Api):
         """
         location = caller()
         rights = rights_of(uses, location)
+        module = _declaring_module(self)
 
         def declare(fn: Any) -> Any:
+            if not callable(fn):
+                raise ConfigError(f"{location}: middleware is a function of (event, call_next), not {fn!r}")
             if is_async(fn):
-                raise ConfigError(f"{location}: middleware {fn.__qualname__} is a plain def; call_next waits for async handlers")
+                raise ConfigError(
+                    f"{location}: middleware {fn.__qualname__} is a plain def; call_next waits for async handlers"
+                )
             self.chain.append(fn)
+            self.chain_modules.append(module)
             merge(self.chain_rights, rights)
             return fn
 
@@ -268,26 +335,35 @@ class App(Api):
 
     def _handler(self, trigger: str, resource: Resource | None, handler: Any, options: dict[str, Any]) -> Any:
         location = caller()
+        module = _declaring_module(self)
         _check_options(options, (*_EVENT_OPTIONS, *TRIGGER_SETTINGS.get(trigger, tuple(options))), location)
 
         def declare(handler: Any) -> Any:
+            if not callable(handler):
+                raise ConfigError(
+                    f"{location}: this decorator stands above a function and takes options by name only, not {handler!r}"
+                )
             given = dict(options)
-            name = given.pop("name", None) or handler.__name__
+            name = given.pop("name", None) or getattr(handler, "__name__", "<nameless>")
+            if name[:1] == "<":
+                raise ConfigError(
+                    f"{location}: a handler that is no plain `def` has no name of its own; give it a name="
+                )
             self._check_new(name, location)
-            self.functions[name] = Function(name, trigger, resource, handler, given, location)
+            self.functions[name] = Function(name, trigger, resource, handler, given, module=module, location=location)
             return handler
 
-        if handler is None:
-            return declare
-        if not callable(handler):
-            raise ConfigError(f"{location}: this decorator takes options by name only, such as memory_mb=512, not {handler!r}")
-        return declare(handler)
+        return declare if handler is None else declare(handler)
 
     def _check_new(self, name: str, location: str) -> None:
         if name in self.functions:
-            raise ConfigError(f"{location}: function {name!r} is declared already at {self.functions[name].location}; give this one a name=")
+            raise ConfigError(
+                f"{location}: function {name!r} is declared already at {self.functions[name].location}; give this one a name="
+            )
         if name in self.apis:
-            raise ConfigError(f"{location}: function {name!r} is the api of that name already; give this one another name")
+            raise ConfigError(
+                f"{location}: function {name!r} is the api of that name already; give this one another name"
+            )
 
 
 def rights_of(uses: Sequence[Use], location: str) -> dict[Resource, frozenset[str]]:
@@ -327,17 +403,33 @@ def _check_options(options: Mapping[str, Any], known: Sequence[str], location: s
 
 def caller() -> str:
     """`file:line` of the nearest frame outside this package."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
-        frame = frame.f_back
+    frame = _outside()
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def _frame_name() -> str:
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+def _declaring_module(app: App | None) -> str:
+    """The module that must be imported for what is being declared to be there.
+
+    That is the nearest one in the stack that the app is in or includes: a handler may be of another module, or be declared by a
+    helper function of another.
+    """
+    nearest = _outside()
+    frame: FrameType | None = nearest if app is not None else None
+    while frame is not None and app is not None:
+        name = frame.f_globals.get("__name__", "")
+        if name == app.module or name in app.modules:
+            return str(name)
         frame = frame.f_back
-    return str(frame.f_globals.get("__name__", ""))
+    return str(nearest.f_globals.get("__name__", ""))
 
 
-_PACKAGE = ("faasbridge.app", "faasbridge.resources")
+def _outside() -> FrameType:
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "") in _INSIDE:
+        frame = frame.f_back
+    return frame
+
+
+_INSIDE = frozenset(
+    "faasbridge.app faasbridge.resources.base faasbridge.resources.bucket faasbridge.resources.queue faasbridge.resources.table".split()
+)

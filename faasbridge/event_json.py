@@ -51,7 +51,9 @@ def from_dict(raw: Mapping[str, Any]) -> Event:
     values = {name: raw[member] for name in (*_COMMON, *names) if (member := _MEMBER.get(name, name)) in raw}
     unknown = set(raw) - {_MEMBER.get(name, name) for name in (*_COMMON, *names)} - {"kind"}
     if unknown:
-        raise InvalidEvent(f"a {raw['kind']} event has no {sorted(unknown)[0]!r}; it has {', '.join((*_COMMON, *names))}")
+        raise InvalidEvent(
+            f"a {raw['kind']} event has no {sorted(unknown)[0]!r}; it has {', '.join((*_COMMON, *names))}"
+        )
     try:
         return cls(**values)
     except TypeError as error:

@@ -3,16 +3,20 @@ entry-point group `faasbridge`, with `from faasbridge.hookspecs import hookimpl`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pluggy
-import typer
 
-from .build import Build
-from .deploy import Outcome, Plan
-from .provider import Finding, ResourceKit, Stage
-from .spec import AppSpec
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    import typer
+
+    from .build import Build
+    from .deploy import Outcome, Plan
+    from .provider import Finding, ResourceKit, Stage
+    from .spec import AppSpec
 
 hookspec = pluggy.HookspecMarker("faasbridge")
 hookimpl = pluggy.HookimplMarker("faasbridge")

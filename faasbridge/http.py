@@ -56,7 +56,18 @@ class Request(Event):
     `headers`, `query` and `cookies` map a name to its last value; `getlist(name)` has all.
     """
 
-    __slots__ = ("body", "claims", "client_ip", "cookies", "headers", "method", "path", "path_params", "query", "raw_path")
+    __slots__ = (
+        "body",
+        "claims",
+        "client_ip",
+        "cookies",
+        "headers",
+        "method",
+        "path",
+        "path_params",
+        "query",
+        "raw_path",
+    )
     query: MultiDict
     cookies: MultiDict
     headers: Headers
@@ -203,13 +214,22 @@ class Route:
 
     __slots__ = ("handler", "location", "method", "module", "params", "path", "public", "segments")
 
-    def __init__(self, method: str, path: str, handler: Callable[..., Any], *, public: bool = False, location: str = "") -> None:
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        handler: Callable[..., Any],
+        *,
+        public: bool = False,
+        module: str = "",
+        location: str = "",
+    ) -> None:
         self.method = method.upper()
         self.path = path
         self.handler = handler
         self.public = public
         self.location = location
-        self.module: str = handler.__module__
+        self.module = module
         if not path.startswith("/"):
             raise ConfigError(f"{location}: a path starts with '/', not {path!r}")
         self.segments = path[1:].split("/")
@@ -224,27 +244,39 @@ class Route:
             return
         takes = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         if not takes or takes[0] in names:
-            raise ConfigError(f"{location}: {handler.__qualname__} takes the request as its first parameter; add `request: Request`")
+            raise ConfigError(
+                f"{location}: {handler.__qualname__} takes the request as its first parameter; add `request: Request`"
+            )
         if not code.co_flags & 0x08:  # no **kwargs: the names must fit
             for name in names:
                 if name not in takes:
-                    raise ConfigError(f"{location}: {path!r} has {{{name}}}; add a parameter {name} to {handler.__qualname__}")
+                    raise ConfigError(
+                        f"{location}: {path!r} has {{{name}}}; add a parameter {name} to {handler.__qualname__}"
+                    )
         defaults = len(handler.__defaults__ or ())
         required = takes[1 : code.co_argcount - defaults] if defaults else takes[1 : code.co_argcount]
         for name in required:
             if name not in names:
-                raise ConfigError(f"{location}: {handler.__qualname__} has a parameter {name} that {path!r} does not give")
+                raise ConfigError(
+                    f"{location}: {handler.__qualname__} has a parameter {name} that {path!r} does not give"
+                )
 
     def _check_segment(self, segment: str, *, last: bool) -> None:
         if "{" not in segment and "}" not in segment:
             return
         name, _, converter = segment[1:-1].partition(":")
         if segment[0] != "{" or segment[-1] != "}" or not name.isidentifier():
-            raise ConfigError(f"{self.location}: {segment!r} in {self.path!r} is no parameter; write {{name}} as a whole segment")
+            raise ConfigError(
+                f"{self.location}: {segment!r} in {self.path!r} is no parameter; write {{name}} as a whole segment"
+            )
         if converter and converter not in CONVERTERS:
-            raise ConfigError(f"{self.location}: {{{name}:{converter}}} in {self.path!r}: there are {', '.join(CONVERTERS)}")
+            raise ConfigError(
+                f"{self.location}: {{{name}:{converter}}} in {self.path!r}: there are {', '.join(CONVERTERS)}"
+            )
         if converter == "path" and not last:
-            raise ConfigError(f"{self.location}: {{{name}:path}} in {self.path!r} takes the rest of the path, so it comes last")
+            raise ConfigError(
+                f"{self.location}: {{{name}:path}} in {self.path!r} takes the rest of the path, so it comes last"
+            )
 
 
 class Router:

@@ -45,7 +45,11 @@ def floor(targets: Mapping[str, Limits] | Iterable[tuple[str, Limits]]) -> Limit
     for each in fields(Limits):
         if each.name in _ENVELOPES:
             continue
-        known = [(getattr(limits, each.name), name) for name, limits in named.items() if getattr(limits, each.name) is not None]
+        known = [
+            (getattr(limits, each.name), name)
+            for name, limits in named.items()
+            if getattr(limits, each.name) is not None
+        ]
         if known:
             values[each.name], sources[each.name] = min(known, key=lambda pair: pair[0])
     caveats = {f"{name}.{key}": text for name, limits in named.items() for key, text in limits.caveats.items()}

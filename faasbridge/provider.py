@@ -34,6 +34,11 @@ class Stage:
     app_ref: str = ""  # "photos.app:app"
     python: str = ""  # "3.13"
 
+    @property
+    def existing(self) -> Mapping[str, str]:
+        """Physical names of the resources declared with `existing=True`, by resource name."""
+        return self.settings.get("existing", {})  # type: ignore[no-any-return]
+
     def physical_name(self, name: str, limit: int, *, separator: str = "-") -> str:
         """`<app>-<stage>-<name>`, at most `limit` characters: a longer one is cut and ends in a hash of the whole."""
         whole = separator.join((self.app, self.name, name))
@@ -48,7 +53,9 @@ class Layout:
     """What an artifact holds beside the app: the runtime's entry files, and what wheels must fit."""
 
     files: Mapping[str, bytes] = field(default_factory=dict)
-    packages: tuple[str, ...] = ("faasbridge",)  # copied from the installed ones: the core, and the provider's run-time part
+    packages: tuple[str, ...] = (
+        "faasbridge",
+    )  # copied from the installed ones: the core, and the provider's run-time part
     requirements: tuple[str, ...] = ()
     python_version: str = ""  # "3.13"; empty: the running one
     python_platform: str = ""  # uv's name, "aarch64-manylinux2014"; empty: this machine

@@ -1,5 +1,7 @@
 """The portable types: what users call. A provider implements the interfaces of `drivers` under them."""
 
+from __future__ import annotations
+
 from .base import BlobInfo, Page, Pages, Resource
 from .bucket import Bucket
 from .queue import Batch, Queue, Topic

@@ -75,7 +75,9 @@ class Pages(Generic[Entry]):
 
     __slots__ = ("_afetch", "_fetch")
 
-    def __init__(self, fetch: Callable[[int, str | None], Page[Entry]], afetch: Callable[[int, str | None], Any]) -> None:
+    def __init__(
+        self, fetch: Callable[[int, str | None], Page[Entry]], afetch: Callable[[int, str | None], Any]
+    ) -> None:
         self._fetch = fetch
         self._afetch = afetch
 

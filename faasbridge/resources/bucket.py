@@ -149,7 +149,12 @@ def _expiry(expires_s: int) -> int:
 
 
 def _put(
-    key: str, data: Any, content_type: str | None, metadata: Mapping[str, str] | None, if_absent: bool, if_match: str | None
+    key: str,
+    data: Any,
+    content_type: str | None,
+    metadata: Mapping[str, str] | None,
+    if_absent: bool,
+    if_match: str | None,
 ) -> tuple[Any, ...]:
     if if_absent and if_match is not None:
         raise ValueError("if_absent and if_match exclude each other")
@@ -159,7 +164,9 @@ def _put(
         data = bytes(data)
     for name, value in (metadata or {}).items():
         if not (isinstance(value, str) and name.isascii() and value.isascii() and value.isprintable()):
-            raise ValueError(f"metadata {name!r}: names and values are printable ASCII text, since they travel as headers")
+            raise ValueError(
+                f"metadata {name!r}: names and values are printable ASCII text, since they travel as headers"
+            )
         if not name or not all(c.isalnum() or c == "_" for c in name) or name != name.lower():
             raise ValueError(f"metadata {name!r}: a name consists of lower-case letters, digits and underscores")
     return _key(key), data, content_type, dict(metadata or {}), if_absent, if_match

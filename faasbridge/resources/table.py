@@ -86,7 +86,9 @@ class Table(Resource, Generic[Item]):
         """Idempotent without `if_match`."""
         self._driver("delete").delete(*self._keys(key, sort), if_match)
 
-    async def adelete(self, key: str, sort: str | None = None, /, *, if_match: Mapping[str, object] | None = None) -> None:
+    async def adelete(
+        self, key: str, sort: str | None = None, /, *, if_match: Mapping[str, object] | None = None
+    ) -> None:
         await self._call("delete", "delete", *self._keys(key, sort), if_match)
 
     def query(
@@ -151,12 +153,16 @@ class Table(Resource, Generic[Item]):
         self._check_indexed(row)
         return row, if_absent, if_match, expires_at
 
-    def _update(self, key: str, sort: str | None, set: Any, increment: Any, remove: Any, if_match: Any) -> tuple[Any, ...]:
+    def _update(
+        self, key: str, sort: str | None, set: Any, increment: Any, remove: Any, if_match: Any
+    ) -> tuple[Any, ...]:
         keys = self._keys(key, sort)
         changed = [*(set or {}), *(increment or {}), *remove]
         for name in changed:
             if name in (self.options["key"], self.options.get("sort_key")):
-                raise ValueError(f"{name!r} is part of the key of table {self.name!r}; put a new row and delete the old one")
+                raise ValueError(
+                    f"{name!r} is part of the key of table {self.name!r}; put a new row and delete the old one"
+                )
         if len(changed) != len({*changed}):
             raise ValueError("a field is named twice among set=, increment= and remove=")
         self._check_indexed(set or {})
