@@ -1,0 +1,1 @@
+"""A photo pipeline in nothing but portable FaaSBridge and Pillow."""
