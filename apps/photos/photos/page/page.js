@@ -31,7 +31,8 @@ function facts(photo) {
   if (photo.taken_at) {
     // The clock on the wall where it was taken: the offset, if known, must not shift it to this browser's zone.
     const local = new Date(photo.taken_at.slice(0, 19));
-    list.push(["Taken", local.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })]);
+    const shown = local.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+    list.push(["Taken", shown.replace(/\s(?=[AP]M$)/, "\u00a0")]);
   }
   return list;
 }
