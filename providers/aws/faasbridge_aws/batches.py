@@ -1,0 +1,188 @@
+"""Deliveries of several records: each succeeds or fails by itself, and AWS is told exactly which failed.
+
+SQS is told the message ids. Of a FIFO queue the first failure of a group holds back the rest of that group, whose
+order would be lost otherwise; other groups go on. A stream is told the sequence number of the first failure and sends
+everything from there again, so the delivery stops at it.
+Sources: Lambda Developer Guide, "Handling errors for an SQS event source in Lambda", "Configuring partial batch
+response with DynamoDB and Lambda".
+"""
+
+from __future__ import annotations
+
+import logging
+
+from faasbridge._typing import TYPE_CHECKING
+from faasbridge.errors import ConfigError, InvalidEvent, Reject
+from faasbridge.events import Message
+
+from . import events
+from .events_sqs import attempt_of, message
+from .fitting import fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from faasbridge.dispatch import Failure, Runner
+    from faasbridge.events import Event
+
+    DeadLetter = Callable[[Any, str], None]
+
+log = logging.getLogger("faasbridge")
+_LEAST_S = 1.0
+
+
+class Delivery:
+    """One invocation's records, for one function.
+
+    `dead_letter(record, reason)` puts a rejected record (AWS's own dict) into the dead letters and returns when it is
+    there; where there is no such callable, or it raises, the record counts as failed and gets there after its last
+    attempt.
+    """
+
+    __slots__ = ("dead_letter", "id", "remaining_s", "runner")
+
+    def __init__(
+        self, runner: Runner, id: str | None, remaining_s: Callable[[], float], dead_letter: DeadLetter | None
+    ) -> None:
+        self.runner = runner
+        self.id = id
+        self.remaining_s = remaining_s
+        self.dead_letter = dead_letter
+
+    def sqs(self, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """`{"batchItemFailures": [{"itemIdentifier": messageId}]}`, in the order delivered."""
+        handled = self._batch(records) if self._takes_batches() else None
+        held: set[str] = set()
+        failed = []
+        for i, record in enumerate(records):
+            group = _group(record)
+            if group is not None and group in held:
+                done = False
+            elif handled is not None:
+                done = handled[i]
+            else:
+                done = self._has_time(i, len(records)) and self._one(record)
+            if not done:
+                failed.append({"itemIdentifier": record["messageId"]})
+                if group is not None:
+                    held.add(group)
+        return {"batchItemFailures": failed}
+
+    def stream(self, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """The same for DynamoDB and Kinesis: at most one, the first that failed, by sequence number."""
+        handled = self._batch(records) if self._takes_batches() else None
+        for i, record in enumerate(records):
+            done = handled[i] if handled is not None else self._has_time(i, len(records)) and self._one(record)
+            if not done:
+                return {"batchItemFailures": [{"itemIdentifier": _sequence_number(record)}]}
+        return {"batchItemFailures": []}
+
+    def direct(self, native: Any) -> Any:
+        """An event without partial answers: the handler's value if it is one event; raises what the handler raises."""
+        found = [fit(self.runner, event) for event in events.decode(native)]
+        if self._takes_batches():
+            failures = self.runner.deliver(found, id=self.id, timeout_s=self._timeout_s()) if found else []
+            for failure in failures:
+                if not self._settled(native, failure):
+                    raise failure.error
+            return None
+        values = []
+        for event in found:
+            try:
+                attempt = getattr(event, "attempt", 1)
+                values.append(self.runner.invoke(event, attempt=attempt, id=self.id, timeout_s=self._timeout_s()))
+            except Reject as error:
+                if not self._buried(native, error):
+                    raise
+        return values[0] if len(values) == 1 else None
+
+    def _one(self, record: dict[str, Any]) -> bool:
+        """Whether every event of the record was handled."""
+        found = self._decoded(record)
+        if found is None:
+            return False
+        attempt = attempt_of(record)
+        for event in found:
+            failures = self.runner.deliver([event], attempts=[attempt], id=self.id, timeout_s=self._timeout_s())
+            if failures and not self._settled(record, failures[0]):
+                return False
+        return True
+
+    def _batch(self, records: Sequence[dict[str, Any]]) -> list[bool]:
+        """For each record whether it was handled, all of them in one call of the handler."""
+        decoded = [self._decoded(record) for record in records]
+        handled = [found is not None for found in decoded]
+        owners = [i for i, found in enumerate(decoded) for _ in found or ()]
+        every = [event for found in decoded for event in found or ()]
+        if every:
+            attempts = [attempt_of(records[i]) for i in owners]
+            place = {id(event): i for event, i in zip(every, owners, strict=True)}
+            for failure in self.runner.deliver(every, attempts=attempts, id=self.id, timeout_s=self._timeout_s()):
+                i = place[id(failure.event)]
+                handled[i] = self._settled(records[i], failure) and handled[i]
+        return handled
+
+    def _decoded(self, record: dict[str, Any]) -> list[Event] | None:
+        """The record's events as the handler takes them; None, and a line in the log, where it is none such."""
+        try:
+            if self._takes_messages() and events.source_of(record) == "sqs":
+                return [_as_message(record)]
+            return [fit(self.runner, event) for event in events.decode_record(record)]
+        except (InvalidEvent, ConfigError) as error:
+            which = record.get("messageId") or record.get("eventID")
+            log.error("%s cannot take record %s: %s", self.runner.name, which, error)
+            return None
+
+    def _settled(self, record: Any, failure: Failure) -> bool:
+        return failure.rejected and self._buried(record, failure.error)
+
+    def _buried(self, record: Any, error: BaseException) -> bool:
+        if self.dead_letter is None:
+            return False
+        try:
+            self.dead_letter(record, str(error))
+        except Exception:
+            log.exception("%s could not put a rejected record into the dead letters; it comes again", self.runner.name)
+            return False
+        return True
+
+    def _timeout_s(self) -> float:
+        return min(self.runner.timeout_s, self.remaining_s())
+
+    def _has_time(self, i: int, count: int) -> bool:
+        """A record that is started too late would take all before it into the time-out."""
+        if i == 0 or self.remaining_s() >= _LEAST_S:
+            return True
+        log.warning("%s has no time left for %d of %d records; they come again", self.runner.name, count - i, count)
+        return False
+
+    def _takes_batches(self) -> bool:
+        return self.runner.function is not None and self.runner.function.trigger == "batch"
+
+    def _takes_messages(self) -> bool:
+        return self.runner.function is not None and self.runner.function.trigger in ("message", "batch")
+
+
+def _as_message(record: dict[str, Any]) -> Event:
+    """For a handler of messages: a notification is unwrapped, whatever else is in the queue is the message itself."""
+    try:
+        found = events.decode_record(record)
+    except InvalidEvent:
+        found = []  # it looked like another source's event and is none, or it is broken, which `message` says again
+    return found[0] if len(found) == 1 and isinstance(found[0], Message) else message(record)
+
+
+def _group(record: dict[str, Any]) -> str | None:
+    """A FIFO queue's message group; a standard queue's group ids are about fairness and promise no order."""
+    if not record.get("eventSourceARN", "").endswith(".fifo"):
+        return None
+    return (record.get("attributes") or {}).get("MessageGroupId", "")  # type: ignore[no-any-return]
+
+
+def _sequence_number(record: dict[str, Any]) -> str:
+    data = record.get("dynamodb") or record.get("kinesis") or {}
+    number = data.get("SequenceNumber") or data.get("sequenceNumber")
+    if not number:
+        raise InvalidEvent(f"record {record.get('eventID')} failed, and has no sequence number to say so by")
+    return str(number)

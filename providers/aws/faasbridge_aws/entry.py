@@ -1,0 +1,124 @@
+"""What Lambda's runtime calls. In an artifact it is `faasbridge_aws.entry.handler`, and these tell it the rest:
+
+- `FAASBRIDGE_FUNCTION`: which function of the app this is; `FAASBRIDGE_STAGE`: which stage, `dev` if unset.
+- `faasbridge.json` in `LAMBDA_TASK_ROOT`: where the app is.
+
+Only that function's modules and the drivers of its `uses` are imported, while Lambda initialises. Logs are the runtime
+client's own, JSON with the request id where the function's `LoggingConfig` has `LogFormat: JSON`.
+"""
+
+from __future__ import annotations
+
+import os
+
+from faasbridge._typing import TYPE_CHECKING
+from faasbridge.dispatch import Runner
+from faasbridge.errors import ConfigError
+
+from . import http, timeout_warning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from faasbridge.app import App
+    from faasbridge.resources import Resource
+
+    from .batches import DeadLetter
+
+    Handler = Callable[[Any, Any], Any]
+
+
+def handler_for(
+    app: App,
+    function_name: str,
+    *,
+    driver_of: Callable[[Resource], Any] | None = None,
+    dead_letter: DeadLetter | None = None,
+) -> Handler:
+    """The callable `(event, context) -> result` for one function of an app in memory.
+
+    An api answers in the form of the request that came. Other functions answer SQS, DynamoDB and Kinesis with
+    `batchItemFailures`; for anything else they raise what the handler raises.
+
+    `driver_of` gives a resource's driver; by default the ones that the function's environment describes. It is called
+    here, for everything in the function's `uses`. `dead_letter(record, reason)`: see `batches.Delivery`. Raises
+    ConfigError.
+    """
+    stage = os.environ.get("FAASBRIDGE_STAGE", "dev")
+    runner = Runner(app, function_name, provider="aws", stage=stage, driver_of=driver_of or _deployed_driver)
+    runner.warm()
+    warns = timeout_warning.install(function_name)
+    return _http(runner, warns) if runner.api is not None else _events(runner, warns, dead_letter)
+
+
+def load(folder: str, function_name: str) -> Handler:
+    """The same for a function of an unpacked artifact. Raises ConfigError, or what importing the app raises."""
+    from faasbridge.artifact import load as load_app
+
+    return handler_for(load_app(folder, function_name), function_name)
+
+
+def _http(runner: Runner, warns: bool) -> Handler:
+    answer, decode, encode = runner.http, http.decode, http.encode
+
+    def handle(event: Any, context: Any) -> Any:
+        if not warns:
+            return encode(answer(decode(event), id=context.aws_request_id, timeout_s=_remaining_s(context)), event)
+        remaining_s = _remaining_s(context)
+        timeout_warning.arm(remaining_s)
+        try:
+            return encode(answer(decode(event), id=context.aws_request_id, timeout_s=remaining_s), event)
+        finally:
+            timeout_warning.disarm()
+
+    return handle
+
+
+def _events(runner: Runner, warns: bool, dead_letter: DeadLetter | None) -> Handler:
+    from .batches import Delivery
+    from .events import source_of
+
+    def handle(event: Any, context: Any) -> Any:
+        delivery = Delivery(runner, context.aws_request_id, lambda: _remaining_s(context), dead_letter)
+        records = (event.get("Records") if isinstance(event, dict) else None) or []
+        source = source_of(records[0]) if isinstance(records, list) and records else ""
+        if warns:
+            timeout_warning.arm(_remaining_s(context))
+        try:
+            if source == "sqs":
+                return delivery.sqs(records)
+            if source in ("dynamodb", "kinesis"):
+                return delivery.stream(records)
+            return delivery.direct(event)
+        finally:
+            if warns:
+                timeout_warning.disarm()
+
+    return handle
+
+
+def _remaining_s(context: Any) -> float:
+    return context.get_remaining_time_in_millis() / 1000  # type: ignore[no-any-return]
+
+
+def _deployed_driver(resource: Resource) -> Any:
+    try:
+        from .bind import driver_of  # type: ignore[import-not-found, unused-ignore]
+    except ModuleNotFoundError as error:
+        if error.name != f"{__package__}.bind":
+            raise
+        raise ConfigError(
+            f"no driver for {resource.kind} {resource.name!r}: faasbridge_aws is installed without its drivers"
+        ) from None
+    return driver_of(resource)
+
+
+def __getattr__(name: str) -> Any:
+    # The runtime asks for `handler` once, while it initialises; importing this module anywhere else needs no artifact.
+    if name != "handler":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    function = os.environ.get("FAASBRIDGE_FUNCTION")
+    if not function:
+        raise ConfigError("FAASBRIDGE_FUNCTION is not set: it says which function of the app this Lambda function is")
+    return load(os.environ.get("LAMBDA_TASK_ROOT", "."), function)

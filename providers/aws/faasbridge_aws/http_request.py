@@ -1,0 +1,62 @@
+"""A Request that reads its native event only when asked: most handlers look at the path, the body and nothing else."""
+
+from __future__ import annotations
+
+from faasbridge._typing import TYPE_CHECKING
+from faasbridge.http import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, ClassVar
+
+
+class LazyRequest(Request):
+    """Each form of native event subclasses it; `parts` says how an attribute is read from `native` on first use."""
+
+    __slots__ = ()
+    parts: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
+
+    def __init__(self, native: dict[str, Any], method: str, path: str, raw_path: str | None) -> None:
+        # Not super().__init__: it would fill every slot, and an empty one is what `__getattr__` waits for.
+        self.native = native
+        self.method = method
+        self.path = path
+        self.raw_path = raw_path
+
+    def __getattr__(self, name: str) -> Any:
+        make = self.parts.get(name)
+        if make is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        value = make(self)
+        setattr(self, name, value)
+        return value
+
+
+def body_of(request: Request) -> bytes:
+    body = request.native.get("body")
+    if not body:
+        return b""
+    if request.native.get("isBase64Encoded") or request.native.get("is_base64_encoded"):
+        from .events_common import from_base64
+
+        return from_base64(body, "the request's body")
+    return body.encode()  # type: ignore[no-any-return]
+
+
+def context_of(request: Request) -> dict[str, Any]:
+    return request.native.get("requestContext") or {}
+
+
+COMMON: Mapping[str, Callable[[Any], Any]] = {
+    "body": body_of,
+    "claims": lambda request: {},
+    "client_ip": lambda request: "",
+    "id": lambda request: str(context_of(request).get("requestId") or ""),
+    "path_params": lambda request: {},
+    "provider": lambda request: "aws",
+    "source": lambda request: str(context_of(request).get("domainName") or ""),
+    "state": lambda request: {},
+    "subject": lambda request: request.path,
+    "time": lambda request: None,
+    "type": lambda request: "http",
+}
