@@ -6,7 +6,7 @@ import sys
 
 from ._typing import TYPE_CHECKING, overload
 from .errors import ConfigError
-from .http import Route, Router
+from .http import METHODS, Route, Router
 from .resources.base import Resource, operation_of
 from .resources.bucket import Bucket
 from .resources.queue import Queue, Topic
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     )
     from .spec import AppSpec
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 TRIGGER_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "message": ("batch_size",),
     "batch": ("batch_size", "wait_s"),
@@ -118,8 +117,8 @@ class Api:
     ) -> Callable[[RouteHandler], RouteHandler]:
         """Routes requests of these methods to the handler: `(request, **path parameters) -> Reply`.
 
-        `path`: `{x}`, `{x:int}`, `{x:uuid}` take one segment, `{x:path}` the rest; a static path wins over a parameter. `public`
-        lets in requests without the api's `auth`. A GET route answers HEAD as well.
+        `path`: `{x}`, `{x:int}`, `{x:uuid}` take one segment, `{x:path}` the rest; a static path wins over a
+        parameter. `public` lets in requests without the api's `auth`. A GET route answers HEAD as well.
         """
         location = caller()
         if not isinstance(path, str):
@@ -197,7 +196,8 @@ class App(Api):
         """The floor of the targets for a message's size; set where the app is run."""
 
     def include(self, *modules: str) -> None:
-        """Modules whose handlers belong to this app: imported when the app is read; deployed, only those of the function."""
+        """Modules whose handlers belong to this app: imported when the app is read; deployed, only those of the
+        function."""
         location = caller()
         for module in modules:
             if not isinstance(module, str) or module.startswith("."):  # type: ignore[redundant-expr]
@@ -223,7 +223,8 @@ class App(Api):
         return self
 
     def spec(self) -> AppSpec:
-        """The neutral model, validated, with all included modules loaded. Raises ConfigError that names every mistake. Tool time only."""
+        """The neutral model, validated, with all included modules loaded. Raises ConfigError that names every
+        mistake. Tool time only."""
         from .validate import spec_of
 
         return spec_of(self.load())
@@ -234,7 +235,8 @@ class App(Api):
         key = resource.kind, resource.name
         if key in self.resources:
             raise ConfigError(
-                f"{location}: {resource.kind} {resource.name!r} is declared already at {self.resources[key].location}; share that object instead"
+                f"{location}: {resource.kind} {resource.name!r} is declared already at "
+                f"{self.resources[key].location}; share that object instead"
             )
         self.resources[key] = resource
         resource.app = self
@@ -242,7 +244,8 @@ class App(Api):
         return resource
 
     def bucket(self, name: str, *, existing: bool = False) -> Bucket:
-        """A bucket. `existing`: it is there already, under the name in `[tool.faasbridge.stages.<stage>.<provider>.existing]`."""
+        """A bucket. `existing`: it is there already, under the name in
+        `[tool.faasbridge.stages.<stage>.<provider>.existing]`."""
         return self.add(Bucket(name, existing=existing))
 
     def table(
@@ -255,7 +258,8 @@ class App(Api):
         item: type[Item] | None = None,
         existing: bool = False,
     ) -> Table[Item]:
-        """A table. `indexes`: name -> (key field, sort field), both strings in the rows. `item`: a TypedDict for checkers."""
+        """A table. `indexes`: name -> (key field, sort field), both strings in the rows. `item`: a TypedDict for
+        checkers."""
         options: dict[str, Any] = {"key": key}
         if sort_key is not None:
             options["sort_key"] = sort_key
@@ -268,7 +272,8 @@ class App(Api):
         return self.add(Table(name, existing=existing, **options))
 
     def queue(self, name: str, *, max_attempts: int = 5, ordered: bool = False, existing: bool = False) -> Queue:
-        """A queue. `max_attempts`: for its handler, which may say otherwise. `ordered`: one at a time, in the order sent."""
+        """A queue. `max_attempts`: for its handler, which may say otherwise. `ordered`: one at a time, in the order
+        sent."""
         return self.add(Queue(name, existing=existing, max_attempts=max_attempts, ordered=ordered))
 
     def topic(self, name: str, *, ordered: bool = False, existing: bool = False) -> Topic:
@@ -311,9 +316,11 @@ class App(Api):
     @overload
     def middleware(self, /, *, uses: Sequence[Use] = ...) -> Callable[[MiddlewareFn], MiddlewareFn]: ...
     def middleware(self, fn: Any = None, /, *, uses: Sequence[Use] = ()) -> Any:
-        """Wraps every invocation: a plain `def` of `(event, call_next)`, the first declared outermost, around async handlers too.
+        """Wraps every invocation: a plain `def` of `(event, call_next)`, the first declared outermost, around async
+        handlers too.
 
-        Around an HTTP handler `call_next` gives a Response; around an event handler None, or raises what the handler raised.
+        Around an HTTP handler `call_next` gives a Response; around an event handler None, or raises what the handler
+        raised.
         """
         location = caller()
         rights = rights_of(uses, location)
@@ -341,7 +348,8 @@ class App(Api):
         def declare(handler: Any) -> Any:
             if not callable(handler):
                 raise ConfigError(
-                    f"{location}: this decorator stands above a function and takes options by name only, not {handler!r}"
+                    f"{location}: this decorator stands above a function and takes options by name only, "
+                    f"not {handler!r}"
                 )
             given = dict(options)
             name = given.pop("name", None) or getattr(handler, "__name__", "<nameless>")
@@ -358,7 +366,8 @@ class App(Api):
     def _check_new(self, name: str, location: str) -> None:
         if name in self.functions:
             raise ConfigError(
-                f"{location}: function {name!r} is declared already at {self.functions[name].location}; give this one a name="
+                f"{location}: function {name!r} is declared already at {self.functions[name].location}; "
+                "give this one a name="
             )
         if name in self.apis:
             raise ConfigError(
@@ -410,8 +419,8 @@ def caller() -> str:
 def _declaring_module(app: App | None) -> str:
     """The module that must be imported for what is being declared to be there.
 
-    That is the nearest one in the stack that the app is in or includes: a handler may be of another module, or be declared by a
-    helper function of another.
+    That is the nearest one in the stack that the app is in or includes: a handler may be of another module, or be
+    declared by a helper function of another.
     """
     nearest = _outside()
     frame: FrameType | None = nearest if app is not None else None
@@ -431,5 +440,6 @@ def _outside() -> FrameType:
 
 
 _INSIDE = frozenset(
-    "faasbridge.app faasbridge.resources.base faasbridge.resources.bucket faasbridge.resources.queue faasbridge.resources.table".split()
+    "faasbridge.app faasbridge.resources.base faasbridge.resources.bucket faasbridge.resources.queue "
+    "faasbridge.resources.table".split()
 )

@@ -92,7 +92,8 @@ def _encode_other(value: object, where: str) -> Any:
         if isinstance(value, plain):
             return encode(plain(value), where)
     raise TypeError(
-        f"{where}: {type(value).__name__} cannot be stored; use None, bool, int, float, str, bytes, datetime, list or dict"
+        f"{where}: {type(value).__name__} cannot be stored; use None, bool, int, float, str, bytes, "
+        "datetime, list or dict"
     )
 
 

@@ -93,7 +93,7 @@ class Project:
         """
         command = "import sys; from faasbridge.config import print_spec; print_spec(sys.argv[1], sys.argv[2])"
         try:
-            # -P keeps a module of the project from standing in for the standard library's before this package is imported.
+            # -P keeps a module of the project from standing in for one of the standard library's too early.
             done = subprocess.run(
                 [sys.executable, "-P", "-c", command, self.app_ref, str(self.root)],
                 cwd=self.root,
@@ -123,7 +123,8 @@ class Project:
 def load_app(app_ref: str, root: Path) -> Any:
     """The App that `module:attribute` names, for a worker or test process; included modules are not loaded yet.
 
-    `root` and its `src` come first on `sys.path`. Raises ConfigError for a wrong reference, else what the app's module raises.
+    `root` and its `src` come first on `sys.path`. Raises ConfigError for a wrong reference, else what the app's
+    module raises.
     """
     from importlib import import_module
 
@@ -167,7 +168,8 @@ def print_spec(app_ref: str, root: str) -> None:
 
 
 def describe(error: BaseException, root: Path) -> str:
-    """What an app raised while it was imported: the place in its own code, type and message; a ConfigError's own words."""
+    """What an app raised while it was imported: the place in its own code, type and message; a ConfigError's own
+    words."""
     prefix = f"{root}/"
     place = _place(error, root)
     if isinstance(error, ConfigError):

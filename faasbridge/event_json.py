@@ -1,7 +1,7 @@
 """A neutral event as a plain dict and back: what the local cloud stores, forwarders pass on and `invoke --event` reads.
 
-The dict's `kind` is `message`, `blob`, `change`, `tick` or `http`; its other members are the event's own attributes without
-`native` and `state`. Bodies are bytes, times datetimes: write it as text with `codec.dumps`.
+The dict's `kind` is `message`, `blob`, `change`, `tick` or `http`; its other members are the event's own attributes
+without `native` and `state`. Bodies are bytes, times datetimes: write it as text with `codec.dumps`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,10 @@ _MEMBER = {"kind": "change_kind"}  # an event's own `kind` (create, insert), bes
 
 def to_dict(event: Event) -> dict[str, Any]:
     """The event without what is empty."""
-    for kind, (cls, names) in _FIELDS.items():
-        if type(event) is cls:
-            break
-    else:
+    kind = next((kind for kind, (cls, _) in _FIELDS.items() if type(event) is cls), None)
+    if kind is None:
         raise InvalidEvent(f"{type(event).__name__} is no event that can be written down")
+    names = _FIELDS[kind][1]
     result: dict[str, Any] = {"kind": kind}
     for name in (*_COMMON, *names):
         value = getattr(event, name)

@@ -37,7 +37,8 @@ class Event:
 
 
 class BlobEvent(Event):
-    """An object was created (written or overwritten) or deleted. `size` in bytes; both it and `etag` are empty on delete."""
+    """An object was created (written or overwritten) or deleted. `size` in bytes; both it and `etag` are empty on
+    delete."""
 
     __slots__ = ("bucket", "etag", "key", "kind", "size")
 
@@ -60,7 +61,8 @@ class BlobEvent(Event):
 
 
 class Message(Event):
-    """A message of a queue or topic. `attempt` counts from 1; `enqueued_at` is aware, or None where the vendor hides it."""
+    """A message of a queue or topic. `attempt` counts from 1; `enqueued_at` is aware, or None where the vendor hides
+    it."""
 
     __slots__ = ("attempt", "attributes", "body", "enqueued_at")
 

@@ -20,8 +20,7 @@ class MultiDict(dict[str, str]):
     __slots__ = ("pairs",)
 
     def __init__(self, pairs: Iterable[tuple[str, str]] | Mapping[str, str] = ()) -> None:
-        items = getattr(pairs, "items", None)
-        self.pairs: list[tuple[str, str]] = list(pairs if items is None else items())
+        self.pairs: list[tuple[str, str]] = _pairs(pairs)
         super().__init__(self.pairs)
 
     def getlist(self, name: str) -> list[str]:
@@ -34,8 +33,7 @@ class Headers(MultiDict):
     __slots__ = ()
 
     def __init__(self, pairs: Iterable[tuple[str, str]] | Mapping[str, str] = ()) -> None:
-        items = getattr(pairs, "items", None)
-        super().__init__([(name.lower(), value) for name, value in (pairs if items is None else items())])
+        super().__init__([(name.lower(), value) for name, value in _pairs(pairs)])
 
     def __getitem__(self, name: str) -> str:
         return dict.__getitem__(self, name.lower())
@@ -48,6 +46,14 @@ class Headers(MultiDict):
 
     def getlist(self, name: str) -> list[str]:
         return super().getlist(name.lower())
+
+
+def _pairs(pairs: Iterable[tuple[str, str]] | Mapping[str, str]) -> list[tuple[str, str]]:
+    all_of: Any = getattr(pairs, "pairs", None)  # a MultiDict's items() would be the last of each name only
+    if all_of is None:
+        items: Any = getattr(pairs, "items", None)
+        all_of = pairs if items is None else items()
+    return list(all_of)
 
 
 class Request(Event):
@@ -116,9 +122,9 @@ class Request(Event):
 class Response:
     """An HTTP response.
 
-    `body`: dict or list become JSON (datetimes as ISO 8601), str text, bytes binary, None nothing; a `content-type` header overrides
-    the type that follows from it. A header with several values is a list. A cookie's value may bring its own attributes
-    (`"v; Path=/; Max-Age=60"`); without any it gets `Path=/; HttpOnly; Secure; SameSite=Lax`.
+    `body`: dict or list become JSON (datetimes as ISO 8601), str text, bytes binary, None nothing; a `content-type`
+    header overrides the type that follows from it. A header with several values is a list. A cookie's value may
+    bring its own attributes (`"v; Path=/; Max-Age=60"`); without any it gets `Path=/; HttpOnly; Secure; SameSite=Lax`.
     """
 
     __slots__ = ("body", "cookies", "headers", "status")
@@ -138,18 +144,19 @@ class Response:
 
     def finish(self) -> tuple[int, list[tuple[str, str]], bytes]:
         """Status, headers (names in lower case, `set-cookie` once a cookie) and body, as any vendor wants them."""
-        body = self.body
+        body: Any = self.body
         kind = type(body)
+        content: bytes
         if body is None:
             content, content_type = b"", ""
         elif kind is bytes:
             content, content_type = body, "application/octet-stream"
         elif kind is str:
-            content, content_type = body.encode(), "text/plain; charset=utf-8"  # type: ignore[union-attr]
+            content, content_type = body.encode(), "text/plain; charset=utf-8"
         else:
             content, content_type = to_json(body).encode(), "application/json"
         if not self.headers and not self.cookies:
-            return self.status, [("content-type", content_type)] if content_type else [], content  # type: ignore[return-value]
+            return self.status, [("content-type", content_type)] if content_type else [], content
         pairs = []
         for name, value in self.headers.items():
             lower = name.lower()
@@ -162,7 +169,7 @@ class Response:
         for name, value in pairs:
             if "\n" in value or "\r" in value or "\n" in name or "\r" in name:
                 raise ValueError(f"the response header {name!r} holds a line break")
-        return self.status, pairs, content  # type: ignore[return-value]
+        return self.status, pairs, content
 
 
 def _plain(value: object) -> str:
@@ -303,7 +310,8 @@ class Router:
         if route.method in slot:
             other: Route = slot[route.method]
             raise ConfigError(
-                f"{route.location}: {route.method} {route.path} can never be reached: {other.method} {other.path} of {other.location} takes the same requests"
+                f"{route.location}: {route.method} {route.path} can never be reached: {other.method} "
+                f"{other.path} of {other.location} takes the same requests"
             )
         slot[route.method] = route
 
@@ -316,25 +324,40 @@ class Router:
     def match(self, method: str, path: str, raw_path: str | None = None) -> tuple[Route, dict[str, Any]]:
         """The route and its parameters. Raises HTTPError 404, or `MethodNotAllowed`.
 
-        With `raw_path`, an encoded slash stays within its segment.
+        A static path wins over a parameter among the routes of the request's method; HEAD is answered by GET where it has
+        no route of its own. With `raw_path`, an encoded slash stays within its segment.
         """
-        values: tuple[Any, ...] = ()
-        slot = self._static.get(path)
-        if slot is None:
-            if not self._tree:
+        encoded_slash = raw_path is not None and "%2" in raw_path and "%2f" in raw_path.lower()
+        slot = None if encoded_slash else self._static.get(path)
+        if slot is not None and (route := _of(slot, method)) is not None:
+            return route, {}
+        if not self._tree:
+            if slot is None:
                 raise HTTPError(404, "Not Found")
-            if raw_path and "%" in raw_path:
-                parts = [unquote(part) for part in raw_path[1:].split("/")]
-            else:
-                parts = path[1:].split("/")
-            found = _walk(self._tree, parts, 0)
-            if found is None:
-                raise HTTPError(404, "Not Found")
-            slot, values = found
-        route = slot.get(method)
-        if route is None and (method != "HEAD" or (route := slot.get("GET")) is None):
             raise MethodNotAllowed(slot)
+        if encoded_slash and raw_path is not None:
+            parts = [unquote(part) for part in raw_path[1:].split("/")]
+        else:
+            parts = path[1:].split("/")
+        found = _walk(self._tree, parts, 0, method)
+        if found is None:
+            allowed: dict[str, Route] = dict(slot or {})
+            for other in METHODS:
+                if other not in allowed and (match := _walk(self._tree, parts, 0, other)) is not None:
+                    allowed[other] = match[0]
+            if not allowed:
+                raise HTTPError(404, "Not Found")
+            raise MethodNotAllowed(allowed)
+        route, values = found
         return route, {param[0]: value for param, value in zip(route.params, values)}  # noqa: B905 - equal by construction
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def _of(slot: Mapping[str, Route], method: str) -> Route | None:
+    route = slot.get(method)
+    return slot.get("GET") if route is None and method == "HEAD" else route
 
 
 class MethodNotAllowed(HTTPError):
@@ -345,20 +368,23 @@ class MethodNotAllowed(HTTPError):
         self.allow = ", ".join(sorted({*slot, "OPTIONS", *(("HEAD",) if "GET" in slot else ())}))
 
 
-def _walk(node: dict[Any, Any], parts: list[str], i: int) -> tuple[dict[str, Route], tuple[Any, ...]] | None:
+def _walk(node: dict[Any, Any], parts: list[str], i: int, method: str) -> tuple[Route, tuple[Any, ...]] | None:
     if i == len(parts):
-        return (node[None], ()) if None in node else None
+        route = _of(node[None], method) if None in node else None
+        return None if route is None else (route, ())
     part = parts[i]
     child = node.get((part,))
-    if child is not None and (found := _walk(child, parts, i + 1)):
+    if child is not None and (found := _walk(child, parts, i + 1, method)):
         return found
     if part:
         for kind, convert in _CONVERT:
             child = node.get(kind)
-            if child is not None and (value := convert(part)) is not None and (found := _walk(child, parts, i + 1)):
-                return found[0], (value, *found[1])
-    if "path" in node:
-        return node["path"][None], ("/".join(parts[i:]),)
+            if child is not None and (value := convert(part)) is not None:
+                found = _walk(child, parts, i + 1, method)
+                if found is not None:
+                    return found[0], (value, *found[1])
+    if "path" in node and (route := _of(node["path"][None], method)) is not None:
+        return route, ("/".join(parts[i:]),)
     return None
 
 

@@ -1,4 +1,5 @@
-"""What a target promises and where it stops, and the floor of several: what a portable app may rely on. Tool time only."""
+"""What a target promises and where it stops, and the floor of several: what a portable app may rely on. Tool time
+only."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from dataclasses import dataclass, field, fields
 class Limits:
     """One provider's limits. None means: none known. Sizes in bytes, times in seconds.
 
-    `sources` names for each field the vendor's page it was read from. `caveats` are what the vendor does not keep of the
-    contract: a short id -> a sentence with its source; the conformance kit skips a case only by naming one of them.
+    `sources` names for each field the vendor's page it was read from. `caveats` are what the vendor does not keep of
+    the contract: a short id -> a sentence with its source; the conformance kit skips a case only by naming one of them.
     """
 
     message_bytes: int | None = None  # body of a queue or topic message, the envelope taken off

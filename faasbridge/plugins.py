@@ -1,4 +1,5 @@
-"""The plugin manager: finds plugins by their entry points, and providers and kits through their hooks. Tool time only."""
+"""The plugin manager: finds plugins by their entry points, and providers and kits through their hooks. Tool time
+only."""
 
 from __future__ import annotations
 
@@ -85,7 +86,8 @@ def kits(provider_name: str) -> dict[str, ResourceKit]:
         for kind, kit in offered.items():
             if kind in found:
                 raise ConfigError(
-                    f"the plugin {impl.plugin_name} brings a kit for {kind!r} on {provider_name!r}, which has one already"
+                    f"the plugin {impl.plugin_name} brings a kit for {kind!r} on {provider_name!r}, which "
+                    "has one already"
                 )
             found[kind] = kit
     return found
@@ -117,7 +119,8 @@ def _register(plugins: pluggy.PluginManager, point: EntryPoint) -> None:
     for name in vars(plugin) if hasattr(plugin, "__dict__") else ():
         if name.startswith("faasbridge_") and name not in known and hasattr(getattr(plugin, name), "faasbridge_impl"):
             _warn(
-                f"{owner} implements {name}, and there is no such hook{nearest(name, [k for k in known if k.startswith('faasbridge_')])}"
+                f"{owner} implements {name}, and there is no such "
+                f"hook{nearest(name, [k for k in known if k.startswith('faasbridge_')])}"
             )
 
 

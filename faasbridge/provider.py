@@ -21,7 +21,8 @@ from .spec import AppSpec, FunctionSpec, ResourceSpec
 class Stage:
     """Everything of `[tool.faasbridge.stages.<name>]` that concerns one provider.
 
-    `settings` is the stage's table for this provider, `env` the app's environment variables, `root` the project's folder.
+    `settings` is the stage's table for this provider, `env` the app's environment variables, `root` the project's
+    folder.
     """
 
     app: str
@@ -99,7 +100,8 @@ class ResourceKit(Protocol):
 
 
 class Deployer(Protocol):
-    """One app and stage on one provider, through the vendor's own engine. Raises DeployError with the first real cause."""
+    """One app and stage on one provider, through the vendor's own engine. Raises DeployError with the first real
+    cause."""
 
     def plan(self, spec: AppSpec, artifact: Artifact) -> Plan: ...
     def apply(self, plan: Plan) -> Iterator[Progress]: ...
@@ -173,8 +175,8 @@ class Simulator(Protocol):
 
 
 class Provider(Protocol):
-    """A vendor. `runtime` is the package that goes into an artifact; `options` maps "function", "api" or a resource kind to
-    the TypedDict that `aws={...}` takes there."""
+    """A vendor. `runtime` is the package that goes into an artifact; `options` maps "function", "api" or a resource
+    kind to the TypedDict that `aws={...}` takes there."""
 
     name: str
     runtime: str

@@ -40,9 +40,10 @@ class RouteSpec:
 class Trigger:
     """What starts a function.
 
-    `kind` is one of `http`, `message`, `batch`, `create`, `delete`, `change`, `tick`, or a third party's. `resource_kind` and
-    `resource` name the source of an event; `settings` holds what the kind needs: `prefix` and `suffix` (create, delete), `batch_size`
-    (message, batch) and `wait_s` (batch), `cron` and `timezone` (tick), `prefix`, `cors` (http).
+    `kind` is one of `http`, `message`, `batch`, `create`, `delete`, `change`, `tick`, or a third party's.
+    `resource_kind` and `resource` name the source of an event; `settings` holds what the kind needs: `prefix` and
+    `suffix` (create, delete), `batch_size` (message, batch) and `wait_s` (batch), `cron` and `timezone` (tick),
+    `prefix`, `cors` (http).
     """
 
     kind: str
@@ -122,7 +123,8 @@ class AppSpec:
             raw = json.loads(text)
             if raw["version"] != SPEC_VERSION:
                 raise ConfigError(
-                    f"the manifest has version {raw['version']}, this FaaSBridge reads {SPEC_VERSION}: write it again with `faasbridge manifest`"
+                    f"the manifest has version {raw['version']}, this FaaSBridge reads {SPEC_VERSION}: "
+                    "write it again with `faasbridge manifest`"
                 )
             return cls(
                 name=raw["name"],

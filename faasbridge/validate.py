@@ -23,7 +23,10 @@ _KIND = re.compile(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*")
 _NAME_RULE = (
     "is no name that every vendor takes: use a-z, 0-9 and single hyphens, a letter first, at most 40 characters"
 )
-_FUNCTION_RULE = "is no name that every vendor takes: use letters, digits, hyphens and underscores, a letter first, at most 40 characters"
+_FUNCTION_RULE = (
+    "is no name that every vendor takes: use letters, digits, hyphens and underscores, a letter first, at "
+    "most 40 characters"
+)
 _RANGES: Mapping[str, tuple[float, float]] = {
     "memory_mb": (64, 32_768),
     "timeout_s": (0.1, 3_600),
@@ -49,7 +52,8 @@ def spec_of(app: App, root: Path | None = None) -> AppSpec:
 
 
 def project_root(module: str) -> Path | None:
-    """The folder that a loaded module's project lives in: the nearest with a pyproject.toml, else the one it is imported from."""
+    """The folder that a loaded module's project lives in: the nearest with a pyproject.toml, else the one it is
+    imported from."""
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None:
         return None
@@ -117,7 +121,10 @@ class _Reader:
         for queue, functions in handlers.items():
             for function in functions[1:]:
                 first = f"{functions[0].name} ({self._place(functions[0].location)})"
-                text = f"queue {queue.name!r} has the handler {first} already; a topic has several handlers, a queue has one"
+                text = (
+                    f"queue {queue.name!r} has the handler {first} already; a topic has several handlers, a "
+                    "queue has one"
+                )
                 self._wrong(function.location, text)
             parent = queue.options.get("dead_letters_of")
             if parent is not None and not any(of.name == parent for of in handlers):
@@ -131,7 +138,10 @@ class _Reader:
         if "dead_letters_of" not in resource.options or not isinstance(resource, Queue):
             self._name(resource.kind, name, location)
             if isinstance(resource, Queue) and str(name).endswith("-dead"):
-                text = f"queue {name!r}: names that end in '-dead' are those of dead letters; use the queue's .dead_letters"
+                text = (
+                    f"queue {name!r}: names that end in '-dead' are those of dead letters; use the queue's "
+                    ".dead_letters"
+                )
                 self._wrong(location, text)
         if isinstance(resource, Table):
             self._table(resource)
@@ -152,7 +162,10 @@ class _Reader:
             if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,39}", str(index)):
                 self._wrong(location, f"{what}: index {index!r} {_FUNCTION_RULE}")
             if len(names) != 2 or not all(isinstance(name, str) and name for name in names) or names[0] == names[1]:
-                text = f"{what}: index {index!r} is a pair of two fields, such as ('album', 'uploaded_at'), not {tuple(names)!r}"
+                text = (
+                    f"{what}: index {index!r} is a pair of two fields, such as ('album', 'uploaded_at'), not "
+                    f"{tuple(names)!r}"
+                )
                 self._wrong(location, text)
 
     def _function(self, function: Function) -> FunctionSpec:

@@ -82,7 +82,8 @@ class Pages(Generic[Entry]):
         self._afetch = afetch
 
     def page(self, size: int = 100, cursor: str | None = None) -> Page[Entry]:
-        """Up to `size` entries (1 to 1000) from `cursor` on. Raises ValueError for a cursor that is none of this listing."""
+        """Up to `size` entries (1 to 1000) from `cursor` on. Raises ValueError for a cursor that is none of this
+        listing."""
         return self._fetch(_page_size(size), cursor or None)
 
     async def apage(self, size: int = 100, cursor: str | None = None) -> Page[Entry]:

@@ -102,7 +102,8 @@ class Bucket(Resource):
     ) -> str:
         """A URL that lets anybody write this object with one PUT for `expires_s` seconds (1 to 43,200).
 
-        The PUT must bring `content_type` where one is given. `max_bytes` is kept where the vendor can; `limits` says where not.
+        The PUT must bring `content_type` where one is given. `max_bytes` is kept where the vendor can; `limits` says
+        where not.
         """
         return self._driver("sign_put").sign_put(_key(key), _expiry(expires_s), content_type, max_bytes)  # type: ignore[no-any-return]
 
@@ -136,7 +137,7 @@ def _key(key: str) -> str:
     check_key("an object's key", key)
     if not key.isprintable() and any(c < " " or c == "\x7f" for c in key):
         raise ValueError(f"the key {key!r} holds a control character, which not every vendor takes")
-    if key in (".", "..") or len(key) > 256 and len(key.encode()) > 1024:
+    if key in (".", "..") or (len(key) > 256 and len(key.encode()) > 1024):
         raise ValueError("an object's key has at most 1,024 bytes and is not '.' or '..'")
     key.encode()  # a lone surrogate is a UnicodeEncodeError, a ValueError
     return key

@@ -47,8 +47,8 @@ class Subscribable(Resource):
         self, /, *, batch_size: int = ..., uses: Sequence[Use] = ..., **options: Unpack[TriggerOptions]
     ) -> Callable[[MessageHandler], MessageHandler]: ...
     def on_message(self, handler: Any = None, /, **options: Any) -> Any:
-        """Calls the handler with one Message. `batch_size`: up to how many the vendor may deliver at a time; each succeeds or
-        fails by itself."""
+        """Calls the handler with one Message. `batch_size`: up to how many the vendor may deliver at a time; each
+        succeeds or fails by itself."""
         return self._declare("message", handler, options)
 
 
@@ -88,7 +88,8 @@ class Queue(Subscribable):
         **options: Unpack[TriggerOptions],
     ) -> Callable[[BatchHandler], BatchHandler]: ...
     def on_batch(self, handler: Any = None, /, **options: Any) -> Any:
-        """Calls the handler with a Batch of up to `batch_size` messages (1 on vendors that push), waiting `wait_s` for more."""
+        """Calls the handler with a Batch of up to `batch_size` messages (1 on vendors that push), waiting `wait_s`
+        for more."""
         return self._declare("batch", handler, options)
 
     @property

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Table(Resource, Generic[Item]):
     """Rows by a string key and, where declared, a string sort key. Read after write; conditions are atomic.
 
-    Values survive exactly as `faasbridge.codec` says. A condition (`if_absent`, `if_match`) that is not met raises Conflict
-    and writes nothing; `if_match={"version": 3}` compares fields, None matches null and missing.
+    Values survive exactly as `faasbridge.codec` says. A condition (`if_absent`, `if_match`) that is not met raises
+    Conflict and writes nothing; `if_match={"version": 3}` compares fields, None matches null and missing.
     """
 
     kind = "table"
@@ -100,7 +100,8 @@ class Table(Resource, Generic[Item]):
         between: tuple[str, str] | None = None,
         reverse: bool = False,
     ) -> Pages[Item]:
-        """Rows of one key, in the order of the sort key's code points; `begins_with` or `between` (inclusive) narrow it.
+        """Rows of one key, in the order of the sort key's code points; `begins_with` or `between` (inclusive) narrow
+        it.
 
         With `index`, key and sort key are that index's, and a row that was just written may be missing for a moment.
         """

@@ -1,0 +1,68 @@
+"""What Amazon Web Services promises and where it stops, each fact with the page it was read from."""
+
+from __future__ import annotations
+
+from faasbridge.limits import Limits
+
+_DOCS = "https://docs.aws.amazon.com"
+_LAMBDA = f"{_DOCS}/lambda/latest/dg/gettingstarted-limits.html"
+_HTTP_API = f"{_DOCS}/apigateway/latest/developerguide/http-api-quotas.html"
+_SQS = f"{_DOCS}/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"
+_DYNAMODB = f"{_DOCS}/amazondynamodb/latest/developerguide/Constraints.html"
+_S3 = f"{_DOCS}/AmazonS3/latest/userguide"
+_PROXY = f"{_DOCS}/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html"
+
+_KB, _MB = 1024, 1024 * 1024
+_ENVELOPE = 1 * _KB  # id, source, type, time, attributes' names
+_PAYLOAD = 6 * _MB  # of a synchronous invocation: a JSON text in which binary bodies are base64
+_HEADERS = 32 * _KB  # what the request's line, headers and context take of it, rounded up
+
+LIMITS = Limits(
+    message_bytes=256 * _KB * 3 // 4 - _ENVELOPE,
+    item_bytes=400 * _KB,
+    http_request_bytes=(_PAYLOAD - _HEADERS) * 3 // 4,
+    http_response_bytes=(_PAYLOAD - _HEADERS) * 3 // 4,
+    http_timeout_s=30,
+    event_timeout_s=900,
+    delay_s=900,
+    memory_mb=10_240,
+    object_key_bytes=1024,
+    table_key_bytes=1024,
+    sign_expires_s=604_800,
+    batch_size=10_000,
+    dead_letter_days=14,
+    zip_bytes=250 * _MB,
+    name_chars=64,
+    ordered=True,
+    sources={
+        "message_bytes": (
+            f"256 KB a message of SNS, which feeds SQS; bodies are base64: {_DOCS}/sns/latest/api/API_Publish.html"
+        ),
+        "item_bytes": f"400 KB: {_DYNAMODB}",
+        "http_request_bytes": f"6 MB a payload, binary bodies in base64: {_LAMBDA}",
+        "http_response_bytes": f"6 MB a payload, binary bodies in base64: {_LAMBDA}",
+        "http_timeout_s": f"maximum integration timeout: {_HTTP_API}",
+        "event_timeout_s": _LAMBDA,
+        "delay_s": _SQS,
+        "memory_mb": _LAMBDA,
+        "object_key_bytes": f"{_S3}/object-keys.html",
+        "table_key_bytes": f"2,048 bytes a partition key, 1,024 a sort key: {_DYNAMODB}",
+        "sign_expires_s": f"{_S3}/ShareObjectPreSignedURL.html",
+        "batch_size": f"{_DOCS}/lambda/latest/dg/services-sqs-configure.html",
+        "dead_letter_days": _SQS,
+        "zip_bytes": f"250 MB unzipped, layers included; uploaded through S3: {_LAMBDA}",
+        "name_chars": f"{_DOCS}/lambda/latest/api/API_CreateFunction.html",
+    },
+    caveats={
+        "http-repeated-headers": f"repeated request headers arrive joined with commas: {_PROXY}",
+        "http-encoded-path": f"the path arrives decoded through an HTTP API, so %2F is a slash: {_PROXY}",
+        "http-chunked": f"a chunked request arrives whole: {_PROXY}",
+        "sign-put-size": (
+            f"a signed PUT cannot limit the size; the app checks it on create: {_S3}/PresignedUrlUploadObject.html"
+        ),
+        "sign-session": f"a URL ends with the credentials that signed it: {_S3}/ShareObjectPreSignedURL.html",
+        "cron-both-days": (
+            f"one of the two day fields must be open: {_DOCS}/scheduler/latest/UserGuide/schedule-types.html"
+        ),
+    },
+)

@@ -1,0 +1,64 @@
+"""What Microsoft Azure promises and where it stops, each fact with the page it was read from."""
+
+from __future__ import annotations
+
+from faasbridge.limits import Limits
+
+_DOCS = "https://learn.microsoft.com/azure"
+_SCALE = f"{_DOCS}/azure-functions/functions-scale"
+_QUEUES = f"{_DOCS}/storage/queues/storage-queues-introduction"
+_COSMOS = f"{_DOCS}/cosmos-db/concepts-limits"
+_HTTP = f"{_DOCS}/azure-functions/functions-bindings-http-webhook-trigger"
+_HOST = "azure-functions-host, GrpcMessageConversionExtensions.cs"
+
+_KB, _MB = 1024, 1024 * 1024
+_ENVELOPE = 1 * _KB  # id, source, type, time, attributes' names
+
+LIMITS = Limits(
+    message_bytes=64 * _KB * 3 // 4 - _ENVELOPE,
+    item_bytes=2 * _MB // 3 - 4 * _KB,
+    http_request_bytes=210 * _MB,
+    http_timeout_s=230,
+    delay_s=7 * 86_400,
+    memory_mb=4096,
+    object_key_bytes=1024,
+    table_key_bytes=1023,
+    sign_expires_s=7 * 86_400,
+    batch_size=1,
+    dead_letter_days=7,
+    name_chars=60,
+    ordered=False,
+    sources={
+        "message_bytes": f"64 KB a message of a storage queue, which is base64 text: {_QUEUES}",
+        "item_bytes": f"2 MB a transactional batch, which holds the row and its change, old and new: {_COSMOS}",
+        "http_request_bytes": f"210 MB: {_SCALE}#service-limits",
+        "http_timeout_s": f"idle timeout of the load balancer: {_SCALE}#timeout",
+        "delay_s": "visibility timeout up to 7 days: https://learn.microsoft.com/rest/api/storageservices/put-message",
+        "memory_mb": f"instances of 512, 2,048 or 4,096 MB: {_DOCS}/azure-functions/flex-consumption-plan",
+        "object_key_bytes": "https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata",
+        "table_key_bytes": f"1,023 bytes an id: {_COSMOS}",
+        "sign_expires_s": "https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas",
+        "batch_size": (
+            f"a queue trigger brings one message: {_DOCS}/azure-functions/functions-bindings-storage-queue-trigger"
+        ),
+        "dead_letter_days": f"the host writes poison messages with the default time to live: {_QUEUES}",
+        "name_chars": f"{_DOCS}/azure-resource-manager/management/resource-name-rules",
+        "ordered": (
+            "storage queues promise no order: "
+            f"{_DOCS}/service-bus-messaging/service-bus-azure-and-service-bus-queues-compared-contrasted"
+        ),
+    },
+    caveats={
+        "http-repeated-headers": f"repeated request headers arrive joined with commas: {_HOST}",
+        "http-response-headers": f"of a response header that is given twice the last one is sent: {_HOST}",
+        "http-cookie-values": f"cookie values of a response are encoded anew: {_HOST}",
+        "http-chunked": f"a chunked request arrives whole: {_HTTP}",
+        "sign-put-size": (
+            "a signed PUT cannot limit the size: "
+            "https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas"
+        ),
+        "table-foreign-writes": (
+            f"writes past FaaSBridge's driver raise no change events: {_DOCS}/cosmos-db/change-feed-modes"
+        ),
+    },
+)
