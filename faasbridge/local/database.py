@@ -7,6 +7,7 @@ import os
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -27,7 +28,8 @@ class _Connection(sqlite3.Connection):
     """Closed when its thread ends, which drops the last reference to it."""
 
     def __del__(self) -> None:
-        self.close()
+        with suppress(sqlite3.ProgrammingError):  # it could not be opened
+            self.close()
 
 
 class Database:
@@ -196,11 +198,9 @@ class Transaction:
             raise fault from error
 
     def _roll_back(self) -> None:
-        try:
+        with suppress(sqlite3.ProgrammingError):  # closed meanwhile, which rolls back too
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-        except sqlite3.ProgrammingError:
-            pass  # closed meanwhile, which rolls back too
 
 
 def _use_wal(db: sqlite3.Connection) -> None:

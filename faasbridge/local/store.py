@@ -19,12 +19,11 @@ from .inbox import DEAD, Delivery, event_text, insert, utc
 
 __all__ = ["Delivery", "Store", "shared"]
 
-_DELIVERY = "SELECT id, inbox, event_id, event, attempts, enqueued_at"
 _READY = (
-    f"{_DELIVERY} FROM inbox WHERE inbox = ? AND visible_at <= ? AND id NOT IN (SELECT value FROM json_each(?))"
-    " ORDER BY visible_at, id LIMIT ?"
+    "SELECT id, inbox, event_id, event, attempts, enqueued_at FROM inbox WHERE inbox = ? AND visible_at <= ?"
+    " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY visible_at, id LIMIT ?"
 )
-_FRONT = f"{_DELIVERY}, visible_at FROM inbox WHERE inbox = ? ORDER BY id LIMIT ?"
+_FRONT = "SELECT id, inbox, event_id, event, attempts, enqueued_at, visible_at FROM inbox WHERE inbox = ? ORDER BY id LIMIT ?"
 
 
 class Store(Database):
@@ -154,7 +153,7 @@ class Store(Database):
         ]
 
     def replay(self, inbox: str, ids: Iterable[str] | None = None) -> int:
-        """Gives dead letters (all, or those of these event ids) to the handler again, attempts from 0. Returns how many."""
+        """Gives dead letters, all or those of these event ids, to the handler again, attempts from 0. Returns how many."""
         now = time.time()
         with self.transaction() as db:
             rowids = _dead_rows(db, inbox, ids)
