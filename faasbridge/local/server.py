@@ -1,0 +1,394 @@
+"""The local cloud's server: one app and stage, in the foreground for `dev`, detached for `deploy --provider local`.
+
+    python -m faasbridge.local.server --project DIR --stage S --port P [--test] [--detached]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from ..provider import Stage
+from ..spec import AppSpec
+from . import control, signing
+from .control import Control
+from .engine import Engine
+from .logs import LogFiles
+from .pool import Pool, StartFailure
+from .records import Invocation, Line, Notice, iso
+from .release import Release, Source, limits_of
+from .schedules import Schedules
+from .state import Lock, Running, dev_folder, make_folder
+from .storage import Storage, unknown
+from .store import Store, shared
+from .web import ApiApp, HttpServer, Receive, Scope, Send, listen
+
+GRACE_S = 4.0
+DEFAULT_PORT = 8080
+DEFAULT_WORKERS = 4
+
+
+class LocalServer:
+    """Runs an app. `on_event` is told of every invocation and of what else a terminal shows; it must not block.
+
+    All of it lives in the running event loop. `start` raises ConfigError for an app that cannot be loaded, a port or a
+    state folder that is taken.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        *,
+        folder: Path,
+        port: int = DEFAULT_PORT,
+        test: bool = False,
+        fresh: bool = True,
+        project: Path | None = None,
+        on_event: Callable[[Invocation | Notice], None] | None = None,
+    ) -> None:
+        self.stage = stage
+        self.folder = folder
+        self.port = port
+        self.test = test
+        self.pid = os.getpid()
+        self.token = secrets.token_urlsafe(24)
+        self.stopping = asyncio.Event()
+        self._source = Source(stage, folder, fresh)
+        self._project = project or stage.root  # where `.env` is
+        self._on_event = on_event or (lambda event: None)
+        self._lock = Lock(folder)
+        self._apis: dict[str, ApiApp] = {}
+        self._http: dict[str, HttpServer] = {}
+        self._reloading = asyncio.Lock()
+        self.engine: Engine
+        self._store: Store
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Root URLs by the names of apis; the first is where the app is."""
+        return {name: server.url for name, server in self._http.items()}
+
+    def api(self, name: str) -> ApiApp:
+        if name not in self._apis:
+            raise ConfigError(f"no api {name!r}; there are {', '.join(self._apis)}")
+        return self._apis[name]
+
+    async def start(self) -> None:
+        """Returns when the app answers."""
+        make_folder(self.folder)
+        self._lock.acquire()
+        try:
+            first = listen(self.port, exact=True)
+            try:
+                await self._start(first)
+            except BaseException:
+                first.close()
+                raise
+        except BaseException:
+            self._lock.release()
+            raise
+
+    async def _start(self, first: Any) -> None:
+        self._store = await asyncio.to_thread(shared, self.folder)
+        await asyncio.to_thread(self._prepare_store)
+        self._logs = LogFiles(self.folder)
+        workers = int(self.stage.settings.get("workers", DEFAULT_WORKERS))
+        self.engine = Engine(self._store, self._logs, test=self.test, workers=workers, tell=self._tell)
+        self.engine.start()
+        try:
+            release = await self._read(self._source)
+            await self.engine.swap(release, await self._warm(release))
+        except BaseException:
+            await self.engine.stop(0)
+            self._logs.close()
+            raise
+        self._storage = Storage(self._store, release.spec.name, self.stage.name)
+        self._control = Control(self)
+        self._schedules = Schedules(self.engine, test=self.test)
+        names = [f.name for f in release.spec.functions if f.trigger.kind == "http"]
+        # The first port is there for the storage and control endpoints even where the app has no routes.
+        self._http["http"] = HttpServer(self._api_app("http"), first)
+        for name in names:
+            if name not in self._http:
+                self._http[name] = HttpServer(self._api_app(name), listen(self._next_port(), exact=False))
+        self._apply(release)
+        for server in self._http.values():
+            await server.start()
+        self._write_run()
+
+    async def stop(self) -> None:
+        """Finishes what runs, for some seconds; leaves no process behind."""
+        await self._schedules.stop()
+        await asyncio.gather(*(server.stop() for server in self._http.values()))
+        await self.engine.stop(GRACE_S)
+        self._storage.close()
+        self._logs.close()
+        self._lock.release()
+
+    def ask_to_stop(self) -> None:
+        """Whoever runs this server waits for `stopping`."""
+        self.stopping.set()
+
+    async def reload(self, stage: Stage | None = None) -> str:
+        """The new code answers when this returns; what runs on the old code finishes there.
+
+        Returns what is wrong where the new code cannot be loaded; the old code stays.
+        """
+        async with self._reloading:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            source = Source(stage, self.folder, self._source.fresh) if stage is not None else self._source
+            current = self.engine.spec
+            assert current is not None
+            # The new code's first worker starts beside the reading of its spec, as the old spec knows it.
+            guesses = [f for f in current.functions if f.trigger.kind == "http"][:1]
+            guess = {f.name: asyncio.create_task(self._first_worker(f, Release(source, current))) for f in guesses}
+            try:
+                release = await self._read(source)
+            except ConfigError as error:
+                for task in guess.values():
+                    await _discard(task)
+                self._tell(Notice("broken", str(error), detail=getattr(error, "traceback", "")))
+                return str(error)
+            ready: dict[str, Pool] = {}
+            for name, task in guess.items():
+                function = next((f for f in release.spec.functions if f.name == name), None)
+                if function is not None and function == current.function(name) and not await _failed(task):
+                    ready[name] = task.result()
+                else:
+                    await _discard(task)
+            try:
+                ready = await self._warm(release, ready)
+            except StartFailure as failure:
+                self._tell(Notice("broken", str(failure), detail=failure.report["traceback"]))
+                return str(failure)
+            self._source = source
+            await self.engine.swap(release, ready)
+            await self._new_apis(release)
+            self._apply(release)
+            self._tell(Notice("reloaded", release.spec.name, ms=(loop.time() - began) * 1000))
+            return ""
+
+    async def set_secret(self, name: str, value: str | None) -> None:
+        from .secrets import set_secret, unset_secret
+
+        if value is None:
+            await asyncio.to_thread(unset_secret, self.folder, name)
+        else:
+            await asyncio.to_thread(set_secret, self.folder, name, value)
+
+    async def status(self) -> dict[str, Any]:
+        engine = self.engine
+        assert engine.spec is not None
+        inboxes = {f.name: f.inbox for f in engine.spec.functions if f.inbox}
+        pending = await engine.in_store(self._store.pending, [i for i in inboxes.values() if i])
+        return {
+            "app": engine.spec.name,
+            "stage": self.stage.name,
+            "pid": self.pid,
+            "apis": self.urls,
+            "functions": {
+                f.name: {
+                    "trigger": f.trigger.kind,
+                    "resource": f.trigger.resource,
+                    "workers": len(engine.pools[f.name].workers),
+                    "pending": pending.get(f.inbox or "", 0),
+                    "broken": (engine.pools[f.name].broken or {}).get("message", ""),
+                }
+                for f in engine.spec.functions
+            },
+        }
+
+    @property
+    def spec(self) -> AppSpec:
+        assert self.engine.spec is not None
+        return self.engine.spec
+
+    def _prepare_store(self) -> None:
+        self._store.set_meta("root", str(self._project))
+        self._store.sweep_orphans()
+
+    async def _read(self, source: Source) -> Release:
+        """Raises ConfigError with all that is wrong with the app."""
+        try:
+            worker = await self.engine.spares.take()
+        except StartFailure as failure:
+            raise ConfigError(str(failure)) from failure
+        lines: list[Line] = []
+        worker.on_line = lambda _, line: lines.append(line)
+        worker.start(source.job(None))
+        try:
+            found = await asyncio.wait_for(asyncio.shield(worker.loaded), 60)
+        except (ConnectionError, TimeoutError) as error:
+            said = "".join(f"\n{line.text}" for line in lines[-20:])
+            raise ConfigError(f"importing {source.stage.app_ref}: {error or 'no end within 60 s'}{said}") from None
+        finally:
+            worker.kill()
+        if found["t"] == "broken":
+            problem = ConfigError(found["message"])
+            problem.traceback = found["traceback"]  # type: ignore[attr-defined]
+            raise problem
+        spec = AppSpec.from_json(found["body"].decode())
+        return Release(source, spec, await asyncio.to_thread(limits_of, source.stage.targets))
+
+    async def _warm(self, release: Release, ready: dict[str, Pool] | None = None) -> dict[str, Pool]:
+        """A first worker of each api, so that the first request finds one."""
+        result = dict(ready or {})
+        for function in release.spec.functions:
+            if function.trigger.kind == "http" and function.name not in result:
+                try:
+                    result[function.name] = await self._first_worker(function, release)
+                except StartFailure as failure:
+                    for pool in result.values():
+                        await pool.kill()
+                    raise ConfigError(failure.report["message"]) from failure
+        return result
+
+    async def _first_worker(self, function: Any, release: Release) -> Pool:
+        pool = self.engine.make_pool(function, release)
+        await pool.start()
+        return pool
+
+    def _apply(self, release: Release) -> None:
+        for app in self._apis.values():
+            app.max_bytes = release.limits.http_request_bytes
+            app.max_response = release.limits.http_response_bytes
+        self._schedules.use(release.spec)
+
+    async def _new_apis(self, release: Release) -> None:
+        names = {f.name for f in release.spec.functions if f.trigger.kind == "http"} | {"http"}
+        for name in names - set(self._http):
+            server = HttpServer(self._api_app(name), listen(self._next_port(), exact=False))
+            await server.start()
+            self._http[name] = server
+        for name in set(self._http) - names:
+            await self._http.pop(name).stop()
+            self._apis.pop(name, None)
+        self._write_run()
+
+    def _api_app(self, name: str) -> ApiApp:
+        app = self._apis[name] = ApiApp(self.engine, name, self._internal)
+        return app
+
+    def _next_port(self) -> int:
+        return self.port + 1 if self.port else 0
+
+    async def _internal(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["raw_path"]
+        if path.startswith(control.PREFIX.encode()):
+            await self._control(scope, receive, send)
+        elif path.startswith(signing.PREFIX.encode()):
+            await self._storage(scope, receive, send)
+        else:
+            await unknown(scope, receive, send)
+
+    def _write_run(self) -> None:
+        Running(self.pid, self.urls, self._http["http"].url, self.token, iso(_now())).write(self.folder)
+
+    def _tell(self, event: Invocation | Notice) -> None:
+        self._on_event(event)
+
+
+async def _failed(task: asyncio.Task[Pool]) -> bool:
+    await asyncio.wait([task])
+    return task.cancelled() or task.exception() is not None
+
+
+async def _discard(task: asyncio.Task[Pool]) -> None:
+    if not await _failed(task):
+        await task.result().kill()
+
+
+def _now() -> float:
+    from time import time
+
+    return time()
+
+
+async def serve(server: LocalServer) -> None:
+    """Runs until SIGTERM, SIGINT or the control API ends it."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.ask_to_stop)
+    await server.start()
+    try:
+        await server.stopping.wait()
+    finally:
+        await server.stop()
+
+
+def run(main: Any) -> None:
+    """`asyncio.run` on uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+    else:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main)
+
+
+def stage_to_json(stage: Stage) -> str:
+    return json.dumps({**{f.name: getattr(stage, f.name) for f in fields(Stage)}, "root": str(stage.root)})
+
+
+def stage_from_json(text: str) -> Stage:
+    raw = json.loads(text)
+    return Stage(**{**raw, "root": Path(raw["root"]), "targets": tuple(raw["targets"])})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m faasbridge.local.server")
+    parser.add_argument("--project", type=Path, default=Path())
+    parser.add_argument("--stage", default="dev")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+    parser.add_argument("--test", action="store_true", help="retries are immediate, schedules do not fire")
+    parser.add_argument("--detached", action="store_true", help="runs a release that does not change")
+    parser.add_argument("--folder", type=Path, help="the state folder")
+    parser.add_argument("--stage-json", help="a stage's settings, instead of --project and --stage")
+    given = parser.parse_args()
+    try:
+        if given.stage_json:
+            stage = stage_from_json(given.stage_json)
+        else:
+            from ..config import Project
+
+            stage = Project.load(given.project).stage(given.stage, "local")
+        folder = given.folder or dev_folder(stage.root, stage.name)
+        server = _make(stage, folder.absolute(), given)
+        run(serve(server))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+def _make(stage: Stage, folder: Path, given: argparse.Namespace) -> LocalServer:
+    """A server that prints one line an event, for the log of a detached one."""
+
+    def tell(event: Invocation | Notice) -> None:
+        with contextlib.suppress(OSError):
+            if isinstance(event, Invocation):
+                reason = f": {event.reason}" if event.reason else ""
+                print(f"{event.function}  {event.trigger}  {event.ms:.1f} ms  {event.outcome}{reason}  {event.id}", flush=True)
+            else:
+                print(f"{event.kind}  {event.function}  {event.text}", flush=True)
+
+    project = Path(given.project).absolute() if given.detached else None
+    return LocalServer(
+        stage, folder=folder, port=given.port, test=given.test, fresh=not given.detached, project=project, on_event=None if given.test else tell
+    )
+
+
+if __name__ == "__main__":
+    main()
