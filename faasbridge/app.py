@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         TriggerOptions,
         Use,
     )
+    from .dispatch import Runner
     from .spec import AppSpec
 
 TRIGGER_SETTINGS: Mapping[str, tuple[str, ...]] = {
@@ -192,6 +193,8 @@ class App(Api):
         self.chain_rights: dict[Resource, frozenset[str]] = {}
         self.bound: Callable[[Resource], Any] | None = None
         """Drivers for use outside of an invocation: set by the `cloud` fixture, `faasbridge shell` and `run`."""
+        self.runners: list[Runner] = []
+        """What runs functions of this app in this process."""
         self.message_bytes: int | None = None
         """The floor of the targets for a message's size; set where the app is run."""
 

@@ -109,9 +109,7 @@ def _option_names(provider: Provider, kind: str) -> frozenset[str] | None:
     declared = options.get(kind) or options.get("function")
     if declared is None:
         return None
-    return frozenset(name for base in declared.__mro__ for name in getattr(base, "__annotations__", {})) | frozenset(
-        getattr(declared, "__optional_keys__", ()) | getattr(declared, "__required_keys__", frozenset())
-    )
+    return frozenset(declared.__annotations__)  # a TypedDict's include those of its bases
 
 
 def _stages(spec: AppSpec, project: Project) -> Iterator[Finding]:

@@ -25,7 +25,10 @@ _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(","
 
 def dumps(value: object) -> str:
     """`value` as text. Raises TypeError or ValueError that says where in the value, and what to use instead."""
-    return _to_json(encode(value))
+    try:
+        return _to_json(encode(value))
+    except RecursionError:
+        raise ValueError("value: nested too deeply to be stored") from None
 
 
 def loads(text: str | bytes) -> Any:
@@ -88,7 +91,9 @@ def _encode_other(value: object, where: str) -> Any:
         if value.utcoffset() is None:
             raise ValueError(f"{where}: a datetime needs a time zone; use datetime.now(timezone.utc)")
         return {_TIME: value.isoformat()}
-    for plain in (bool, int, float, str):  # subclasses, such as enum members
+    if isinstance(value, str):  # subclasses, such as enum members, whose own __str__ says something else
+        return encode(str.__str__(value), where)
+    for plain in (int, float):
         if isinstance(value, plain):
             return encode(plain(value), where)
     raise TypeError(
@@ -120,7 +125,7 @@ def _key(key: object, where: str) -> str:
     if not isinstance(key, str):
         raise TypeError(f"{where}: the key {key!r} is not a string")
     _check_text(key, where)
-    return key if type(key) is str else str(key)
+    return str.__str__(key)
 
 
 def _check_text(text: str, where: str) -> None:

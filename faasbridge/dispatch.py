@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from _thread import allocate_lock
 from contextvars import ContextVar
-from os import urandom
+from os import environ, urandom
 from time import monotonic
 
 from ._typing import TYPE_CHECKING
 from .app import merge
 from .errors import ConfigError, HTTPError, PermissionDenied, Reject
-from .http import MethodNotAllowed, Response, to_json
+from .http import METHODS, MethodNotAllowed, Response, to_json
 from .resources.queue import Batch
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ _PREFIX = urandom(5).hex()
 
 
 class Invocation:
-    """What is running: `function`, `stage`, `provider`, `id` (also in the log of a failure), `attempt` (from 1), `cold` (the
-    process's first)."""
+    """What is running: `function`, `stage`, `provider`, `id` (also in the log of a failure), `attempt` (from 1),
+    `cold` (the process's first)."""
 
     __slots__ = ("_deadline", "_fault", "_route", "_runner", "attempt", "cold", "function", "id", "provider", "stage")
 
@@ -79,9 +79,25 @@ def driver_for(resource: Resource, right: str) -> Any:
     current = _current.get(None)
     if current is not None and current._runner.app is resource.app:
         return current._runner.driver_for(resource, right)
-    if resource.app is not None and resource.app.bound is not None:
-        return resource.app.bound(resource)
+    if resource.app is not None:
+        if resource.app.bound is not None:
+            return resource.app.bound(resource)
+        if "FAASBRIDGE_BIND" in environ:
+            from .autobind import bind
+
+            return bind(resource.app, environ["FAASBRIDGE_BIND"])(resource)
+        runner = _runner_of_thread(resource.app)
+        if runner is not None:
+            return runner.driver_for(resource, right)
     raise ConfigError(f"{resource.kind} {resource.name!r} is used outside of an invocation; use it inside a handler")
+
+
+def _runner_of_thread(app: App) -> Runner | None:
+    """A thread that a handler started has no current invocation; where the process runs one function it is that
+    one's."""
+    from threading import current_thread, main_thread
+
+    return app.runners[0] if len(app.runners) == 1 and current_thread() is not main_thread() else None
 
 
 class Runner:
@@ -107,7 +123,9 @@ class Runner:
         if self.api is None and declared is None:
             from .suggest import nearest
 
-            raise ConfigError(f"app {app.app_name!r} has no function {function!r}{nearest(function, [*app.apis, *app.functions])}")
+            raise ConfigError(
+                f"app {app.app_name!r} has no function {function!r}{nearest(function, [*app.apis, *app.functions])}"
+            )
         self.function = declared
         self._of = driver_of
         self._drivers: dict[Resource, Any] = {}
@@ -120,43 +138,59 @@ class Runner:
         if self.api and app.chain:
             self._call = _as_response(self._routed)
         for middleware in reversed(app.chain):
-            self._call = _wrap(middleware, self._call, http=self.api is not None)
+            self._call = _wrap(middleware, self._call)
+            if self.api:
+                self._call = _as_response(self._call)
+        app.runners.append(self)
 
     def http(self, request: Request, *, id: str | None = None, timeout_s: float | None = None) -> Answer:
-        """Status, headers and body for a request; never raises but for an exit. With `request.claims` the api's `auth` is past."""
+        """Status, headers and body for a request; never raises but for an exit. With `request.claims` the api's
+        `auth` is past."""
         current = Invocation(self, id, 1, timeout_s)
         token = _current.set(current)
         assert self.api is not None
         origin = request.headers.get("origin") if self.api.cors else None
         try:
-            if origin is not None and request.method == "OPTIONS" and "access-control-request-method" in request.headers:
+            if (
+                origin is not None
+                and request.method == "OPTIONS"
+                and "access-control-request-method" in request.headers
+            ):
                 return self._preflight(request, origin)
             try:
-                status, headers, body = self._respond(request, current)
-            except HTTPError as error:
-                status, headers, body = _error(error)
-                if request.method == "OPTIONS" and status == 405:
-                    status, headers, body = 204, headers[1:], b""
+                try:
+                    status, headers, body = self._respond(request, current)
+                except HTTPError as error:
+                    status, headers, body = _error(error)
             except Exception:
                 log.exception("%s failed: %s %s (id %s)", self.name, request.method, request.path, current.id)
                 body = to_json({"error": "Internal Server Error", "id": current.id}).encode()
                 status, headers = 500, [("content-type", "application/json")]
         finally:
             _current.reset(token)
-        if origin is not None:
-            headers += self._cors(origin)
-        if request.method == "HEAD":
-            headers.append(("content-length", str(len(body))))
+        if self.api.cors:
+            self._allow(origin, headers)
+        if status == 204 or status == 304:
+            body = b""
+        elif request.method == "HEAD":
+            if not any(name == "content-length" for name, _ in headers):
+                headers.append(("content-length", str(len(body))))
             body = b""
         return status, headers, body
 
     def deliver(
-        self, events: Sequence[Event], *, attempts: Sequence[int] = (), id: str | None = None, timeout_s: float | None = None
+        self,
+        events: Sequence[Event],
+        *,
+        attempts: Sequence[int] = (),
+        id: str | None = None,
+        timeout_s: float | None = None,
     ) -> list[Failure]:
         """Hands events to the handler: a batch at once, anything else one by one; exactly the failed ones come back."""
         assert self.function is not None
         if self.function.trigger == "batch":
-            return self._deliver_batch(events, max(attempts, default=1), id, timeout_s)
+            attempt = max(attempts or [getattr(event, "attempt", 1) for event in events], default=1)
+            return self._deliver_batch(events, attempt, id, timeout_s)
         failures = []
         for i, event in enumerate(events):
             attempt = attempts[i] if attempts else getattr(event, "attempt", 1)
@@ -180,10 +214,9 @@ class Runner:
 
     def driver_for(self, resource: Resource, right: str) -> Any:
         if right not in self.rights.get(resource, ()):
-            example = resource.name.replace("-", "_")
             raise PermissionDenied(
                 f"function {self.name!r} may not call {right} on {resource.kind} {resource.name!r}: "
-                f"add {example}.{right} to uses=[...] at {self._place()}"
+                f"{self._line_to_add(resource, right)}"
             )
         driver = self._drivers.get(resource)
         if driver is None:
@@ -196,12 +229,24 @@ class Runner:
             if resource not in self._drivers:
                 self._drivers[resource] = self._of(resource)
 
-    def _place(self) -> str:
-        current = _current.get(None)
-        route = current._route if current is not None else None
-        return route.location if route is not None else self.location
+    def _line_to_add(self, resource: Resource, right: str) -> str:
+        import sys
 
-    def _deliver_batch(self, events: Sequence[Any], attempt: int, id: str | None, timeout_s: float | None) -> list[Failure]:
+        current = _current.get(None)
+        place = (current._route if current is not None else None) or self
+        handler: Any = place.handler if place is not self else self.function and self.function.handler  # type: ignore[union-attr]
+        location = place.location
+        for folder in sorted(filter(None, sys.path), key=len, reverse=True):
+            if location.startswith(f"{folder}/"):
+                location = location[len(folder) + 1 :]
+                break
+        names = [name for name, value in getattr(handler, "__globals__", {}).items() if value is resource]
+        variable = names[0] if names else resource.name.replace("-", "_")
+        return f"add {variable}.{right} to uses= of {getattr(handler, '__name__', self.name)} ({location})"
+
+    def _deliver_batch(
+        self, events: Sequence[Any], attempt: int, id: str | None, timeout_s: float | None
+    ) -> list[Failure]:
         batch = Batch(events)
         try:
             self.invoke(batch, attempt=attempt, id=id, timeout_s=timeout_s)
@@ -210,9 +255,9 @@ class Runner:
             return [Failure(event, error) for event in events]
         failures = []
         for i, reason in sorted(batch.failures.items()):
-            error = reason if isinstance(reason, BaseException) else RuntimeError(reason or "failed by the handler")
-            log.warning("%s failed event %s: %s", self.name, events[i].id, error)
-            failures.append(Failure(events[i], error))
+            fault = reason if isinstance(reason, BaseException) else RuntimeError(reason or "failed by the handler")
+            log.warning("%s failed event %s: %s", self.name, events[i].id, fault)
+            failures.append(Failure(events[i], fault))
         return failures
 
     def _handled(self, event: Any) -> Any:
@@ -229,9 +274,13 @@ class Runner:
         else:
             current._route = route
             if api.auth is not None and not route.public and not request.claims:
-                claims = api.auth(request)
+                claims: Any = api.auth(request)
+                if hasattr(claims, "__await__"):
+                    claims = run_async(claims, current._deadline)
                 if claims is None:
                     return _error(HTTPError(401, "Unauthorized"), ("www-authenticate", "Bearer"))
+                if not hasattr(claims, "keys"):  # False, say, must not let anybody in
+                    raise TypeError(f"auth= returns a mapping of claims, or None to refuse, not {claims!r}")
                 request.claims = claims
         reply = self._call(request)
         kind = type(reply)
@@ -243,39 +292,52 @@ class Runner:
         current = _current.get()
         route = current._route
         if route is None:
-            assert current._fault is not None
-            raise current._fault
+            fault = current._fault
+            assert fault is not None
+            if request.method == "OPTIONS" and isinstance(fault, MethodNotAllowed):
+                return Response(status=204, headers={"allow": fault.allow})
+            raise fault
         reply = route.handler(request, **request.path_params)
         return run_async(reply, current._deadline) if hasattr(reply, "__await__") else reply
 
-    def _cors(self, origin: str) -> list[tuple[str, str]]:
+    def _cors(self, origin: str | None) -> list[tuple[str, str]]:
+        """What lets a page of that origin read the answer; nothing where the api does not name it."""
         allowed = self.api.cors  # type: ignore[union-attr]
         if "*" in allowed:
-            return [("access-control-allow-origin", "*")]
-        headers = [("vary", "Origin")]
-        if origin in allowed:
-            headers += [("access-control-allow-origin", origin), ("access-control-allow-credentials", "true")]
-        return headers
+            return [("access-control-allow-origin", "*")] if origin is not None else []
+        if origin is None or origin not in allowed:
+            return []
+        return [("access-control-allow-origin", origin), ("access-control-allow-credentials", "true")]
+
+    def _allow(self, origin: str | None, headers: list[tuple[str, str]]) -> None:
+        names = [name for name, _ in headers]
+        if "access-control-allow-origin" not in names:
+            headers += self._cors(origin)
+        if "*" not in self.api.cors:  # type: ignore[union-attr]
+            if "vary" in names:
+                i = names.index("vary")
+                headers[i] = ("vary", f"{headers[i][1]}, Origin")
+            else:
+                headers.append(("vary", "Origin"))
 
     def _preflight(self, request: Request, origin: str) -> Answer:
         headers = self._cors(origin)
-        if len(headers) != 1 or headers[0][0] != "vary":
-            headers.append(("access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
+        if headers:
+            headers.append(("access-control-allow-methods", ", ".join(METHODS)))
             wanted = request.headers.get("access-control-request-headers")
             if wanted:
                 headers.append(("access-control-allow-headers", wanted))
             headers.append(("access-control-max-age", "600"))
+        headers.append(("vary", "Origin, Access-Control-Request-Headers"))
         return 204, headers, b""
 
 
-def _wrap(middleware: Callable[..., Any], inner: Callable[[Any], Any], *, http: bool) -> Callable[[Any], Any]:
-    if http:
-        return lambda event: _response(middleware(event, inner))
+def _wrap(middleware: Callable[..., Any], inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda event: middleware(event, inner)
 
 
 def _as_response(routed: Callable[[Any], Any]) -> Callable[[Any], Response]:
-    """Innermost, so that middleware sees a Response for an HTTPError as well."""
+    """Around the handler and each middleware, so that the next one out sees a Response for an HTTPError as well."""
 
     def call(request: Any) -> Response:
         try:
@@ -299,7 +361,7 @@ def _response(reply: Any) -> Response:
 
 def _error(error: HTTPError, *headers: tuple[str, str]) -> Answer:
     allow = (("allow", error.allow),) if isinstance(error, MethodNotAllowed) else ()
-    body = to_json({"error": error.detail or str(error.status)}).encode()
+    body = to_json({"error": error.detail or str(error.status)}).encode(errors="replace")
     return error.status, [("content-type", "application/json"), *allow, *headers], body
 
 
@@ -329,7 +391,7 @@ async def _coroutine(awaitable: Any) -> Any:
 
 
 def _running_loop() -> Any:
-    global _loop  # noqa: PLW0603 - one loop a process is the point
+    global _loop
     if _loop is None:
         import asyncio
         import threading

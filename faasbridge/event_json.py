@@ -13,6 +13,7 @@ from .http import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from typing import Any
 
 _COMMON = ("id", "source", "type", "subject", "time", "provider")
@@ -23,6 +24,8 @@ _FIELDS: dict[str, tuple[type[Event], tuple[str, ...]]] = {
     "tick": (Tick, ("scheduled_for", "late_s")),
     "http": (Request, ("method", "path", "raw_path", "headers", "query", "cookies", "body", "client_ip", "claims")),
 }
+_TIMES = ("time", "enqueued_at", "scheduled_for")
+_TEXTS = frozenset("id source type subject provider bucket key table method path etag change_kind".split())
 _MEMBER = {"kind": "change_kind"}  # an event's own `kind` (create, insert), beside the dict's
 
 
@@ -53,7 +56,21 @@ def from_dict(raw: Mapping[str, Any]) -> Event:
         raise InvalidEvent(
             f"a {raw['kind']} event has no {sorted(unknown)[0]!r}; it has {', '.join((*_COMMON, *names))}"
         )
+    for name, value in raw.items():
+        if name in _TEXTS and not isinstance(value, str):
+            raise InvalidEvent(f"the {raw['kind']} event's {name} is a string, not {value!r}")
     try:
+        for name in _TIMES:
+            if isinstance(values.get(name), str):
+                values[name] = _time(values[name])
         return cls(**values)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise InvalidEvent(f"the {raw['kind']} event is incomplete: {error}") from None
+
+
+def _time(text: str) -> datetime:
+    """Written by hand, a time is ISO 8601 text."""
+    from datetime import UTC, datetime
+
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)

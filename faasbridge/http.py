@@ -93,8 +93,8 @@ class Request(Event):
         **event: Any,
     ) -> None:
         super().__init__(**event)
-        self.method = method
-        self.path = path
+        self.method = method.upper()
+        self.path = path or "/"
         self.raw_path = raw_path
         self.headers = headers if type(headers) is Headers else Headers(headers)
         self.query = parse_query(query) if isinstance(query, str) else MultiDict(query)
@@ -108,7 +108,7 @@ class Request(Event):
         """The body as JSON. Raises HTTPError 400 where it is none."""
         try:
             return json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise HTTPError(400, f"the body is no JSON: {error}") from None
 
     def text(self) -> str:
@@ -149,10 +149,10 @@ class Response:
         content: bytes
         if body is None:
             content, content_type = b"", ""
-        elif kind is bytes:
-            content, content_type = body, "application/octet-stream"
-        elif kind is str:
-            content, content_type = body.encode(), "text/plain; charset=utf-8"
+        elif kind is bytes or isinstance(body, (bytes, bytearray, memoryview)):
+            content, content_type = bytes(body), "application/octet-stream"
+        elif isinstance(body, str):
+            content, content_type = str.__str__(body).encode(), "text/plain; charset=utf-8"
         else:
             content, content_type = to_json(body).encode(), "application/json"
         if not self.headers and not self.cookies:
@@ -167,19 +167,26 @@ class Response:
             attributes = "" if ";" in value else "; Path=/; HttpOnly; Secure; SameSite=Lax"
             pairs.append(("set-cookie", f"{name}={value}{attributes}"))
         for name, value in pairs:
-            if "\n" in value or "\r" in value or "\n" in name or "\r" in name:
-                raise ValueError(f"the response header {name!r} holds a line break")
+            if not (name.isascii() and name.isprintable() and name) or any(c < " " and c != "\t" for c in value):
+                raise ValueError(
+                    f"the response header {name!r}: {value!r} holds a control character, a line break perhaps"
+                )
+            value.encode("latin-1")  # what HTTP can carry; else UnicodeEncodeError, a ValueError
         return self.status, pairs, content
 
 
-def _plain(value: object) -> str:
+def _plain(value: object) -> Any:
     isoformat = getattr(value, "isoformat", None)
     if isoformat is not None:
-        return isoformat()  # type: ignore[no-any-return]
+        return isoformat()
+    if hasattr(value, "keys"):
+        return dict(value)  # type: ignore[call-overload]
+    if type(value).__name__ == "UUID":
+        return str(value)
     raise TypeError(f"{type(value).__name__} cannot be part of a JSON response")
 
 
-to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode
+to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain).encode
 
 
 def unquote(text: str) -> str:
@@ -324,8 +331,8 @@ class Router:
     def match(self, method: str, path: str, raw_path: str | None = None) -> tuple[Route, dict[str, Any]]:
         """The route and its parameters. Raises HTTPError 404, or `MethodNotAllowed`.
 
-        A static path wins over a parameter among the routes of the request's method; HEAD is answered by GET where it has
-        no route of its own. With `raw_path`, an encoded slash stays within its segment.
+        A static path wins over a parameter among the routes of the request's method; HEAD is answered by GET where
+        it has no route of its own. With `raw_path`, an encoded slash stays within its segment.
         """
         encoded_slash = raw_path is not None and "%2" in raw_path and "%2f" in raw_path.lower()
         slot = None if encoded_slash else self._static.get(path)

@@ -164,7 +164,7 @@ def _put(
     elif isinstance(data, (bytearray, memoryview)):
         data = bytes(data)
     for name, value in (metadata or {}).items():
-        if not (isinstance(value, str) and name.isascii() and value.isascii() and value.isprintable()):
+        if not all(isinstance(text, str) and text.isascii() and text.isprintable() for text in (name, value)):
             raise ValueError(
                 f"metadata {name!r}: names and values are printable ASCII text, since they travel as headers"
             )
