@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from ..errors import FaaSBridgeError
 from .frames import Decoder, pack
 from .pool import StartFailure
+from .stages import stage_from_json
 
 if TYPE_CHECKING:
     from .server import LocalServer
@@ -95,7 +96,8 @@ class Control:
         return JSONResponse({})
 
     async def _reload(self, request: Request, name: str) -> Response:
-        problem = await self._server.reload()
+        text = (await request.body()).decode()
+        problem = await self._server.reload(stage_from_json(text) if text else None)
         return _error(400, problem) if problem else JSONResponse({})
 
     async def _stop(self, request: Request, name: str) -> Response:

@@ -30,7 +30,7 @@ class LogFiles:
             file = self._files.get(function)
             if file is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                file = self._files[function] = (self._folder / f"{function}.jsonl").open("a", encoding="utf-8")
+                file = self._files[function] = (self._folder / f"{function}.jsonl").open("a", 1, "utf-8")
             file.write(_to_json(entry) + "\n")
             if file.tell() > MAX_BYTES:
                 file.close()

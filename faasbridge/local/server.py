@@ -8,13 +8,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import os
 import secrets
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from .records import Invocation, Line, Notice, iso
 from .release import Release, Source, limits_of
 from .schedules import Schedules
 from .state import Lock, Running, dev_folder, make_folder
+from .stages import stage_from_json
 from .storage import Storage, unknown
 from .store import Store, shared
 from .web import ApiApp, HttpServer, Receive, Scope, Send, listen
@@ -52,6 +51,7 @@ class LocalServer:
         *,
         folder: Path,
         port: int = DEFAULT_PORT,
+        exact_port: bool = True,
         test: bool = False,
         fresh: bool = True,
         project: Path | None = None,
@@ -60,6 +60,7 @@ class LocalServer:
         self.stage = stage
         self.folder = folder
         self.port = port
+        self._exact_port = exact_port
         self.test = test
         self.pid = os.getpid()
         self.token = secrets.token_urlsafe(24)
@@ -89,7 +90,7 @@ class LocalServer:
         make_folder(self.folder)
         self._lock.acquire()
         try:
-            first = listen(self.port, exact=True)
+            first = listen(self.port, exact=self._exact_port)
             try:
                 await self._start(first)
             except BaseException:
@@ -108,7 +109,7 @@ class LocalServer:
         self.engine.start()
         try:
             release = await self._read(self._source)
-            await self.engine.swap(release, await self._warm(release))
+            await self._swap(release, await self._warm(release))
         except BaseException:
             await self.engine.stop(0)
             self._logs.close()
@@ -174,7 +175,7 @@ class LocalServer:
                 self._tell(Notice("broken", str(failure), detail=failure.report["traceback"]))
                 return str(failure)
             self._source = source
-            await self.engine.swap(release, ready)
+            await self._swap(release, ready)
             await self._new_apis(release)
             self._apply(release)
             self._tell(Notice("reloaded", release.spec.name, ms=(loop.time() - began) * 1000))
@@ -266,6 +267,10 @@ class LocalServer:
             app.max_response = release.limits.http_response_bytes
         self._schedules.use(release.spec)
 
+    async def _swap(self, release: Release, ready: dict[str, Pool]) -> None:
+        await self.engine.swap(release, ready)
+        await self.engine.in_store(self._store.set_meta, "manifest", release.spec.to_json())
+
     async def _new_apis(self, release: Release) -> None:
         names = {f.name for f in release.spec.functions if f.trigger.kind == "http"} | {"http"}
         for name in names - set(self._http):
@@ -316,9 +321,11 @@ def _now() -> float:
     return time()
 
 
-async def serve(server: LocalServer) -> None:
-    """Runs until SIGTERM, SIGINT or the control API ends it."""
+async def serve(server: LocalServer, *, attached: bool = False) -> None:
+    """Runs until SIGTERM, SIGINT, the control API or, attached, the end of standard input ends it."""
     loop = asyncio.get_running_loop()
+    if attached:
+        loop.add_reader(0, lambda: os.read(0, 4096) or (loop.remove_reader(0), server.ask_to_stop()))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.ask_to_stop)
     await server.start()
@@ -339,15 +346,6 @@ def run(main: Any) -> None:
             runner.run(main)
 
 
-def stage_to_json(stage: Stage) -> str:
-    return json.dumps({**{f.name: getattr(stage, f.name) for f in fields(Stage)}, "root": str(stage.root)})
-
-
-def stage_from_json(text: str) -> Stage:
-    raw = json.loads(text)
-    return Stage(**{**raw, "root": Path(raw["root"]), "targets": tuple(raw["targets"])})
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m faasbridge.local.server")
     parser.add_argument("--project", type=Path, default=Path())
@@ -355,6 +353,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument("--test", action="store_true", help="retries are immediate, schedules do not fire")
     parser.add_argument("--detached", action="store_true", help="runs a release that does not change")
+    parser.add_argument("--attached", action="store_true", help="ends when standard input is closed")
     parser.add_argument("--folder", type=Path, help="the state folder")
     parser.add_argument("--stage-json", help="a stage's settings, instead of --project and --stage")
     given = parser.parse_args()
@@ -367,7 +366,7 @@ def main() -> None:
             stage = Project.load(given.project).stage(given.stage, "local")
         folder = given.folder or dev_folder(stage.root, stage.name)
         server = _make(stage, folder.absolute(), given)
-        run(serve(server))
+        run(serve(server, attached=given.attached))
     except ConfigError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
@@ -386,7 +385,8 @@ def _make(stage: Stage, folder: Path, given: argparse.Namespace) -> LocalServer:
 
     project = Path(given.project).absolute() if given.detached else None
     return LocalServer(
-        stage, folder=folder, port=given.port, test=given.test, fresh=not given.detached, project=project, on_event=None if given.test else tell
+        stage,
+        folder=folder, port=given.port, test=given.test, fresh=not given.detached, project=project, on_event=None if given.test else tell
     )
 
 
