@@ -1,0 +1,15 @@
+"""The command line: `faasbridge`. One module a command; what they share is in `options`, `output` and `faults`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Runs the command of `sys.argv` and exits: 0 success, 1 the user's fault, 2 wrong usage, 3 a cloud's failure."""
+    from .faults import Faults
+
+    with Faults(sys.argv[1:]):
+        from .commands import command_line
+
+        sys.exit(command_line()(prog_name="faasbridge", standalone_mode=False) or 0)

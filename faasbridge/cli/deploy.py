@@ -1,0 +1,74 @@
+"""`faasbridge deploy`: plan, question, progress, outputs. Interrupted, the next one goes on from what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from time import monotonic
+
+import typer
+
+from ..deploy import Outcome, Progress
+from . import plan as plans
+from .faults import Interrupted
+from .human import duration
+from .options import Session, Yes, session
+from .output import Output
+
+PAST = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted", "none": "kept"}
+
+
+@session(target=True, path=True)
+def command(session: Session, *, yes: Yes = False) -> None:
+    """Deploy the app."""
+    out, target = session.out, session.target
+    with out.progress("reading the app") as note:
+        deployer, plan = target.plan(note)
+    if not out.json:
+        plans.show(plan, out)
+    if plan.changes:
+        target.veto(plan)
+        if not out.confirm("Deploy?", yes=yes):
+            out.line("Nothing was changed.")
+            raise typer.Exit(1)
+        try:
+            follow(target.apply(deployer, plan), out)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted; run `faasbridge deploy` again, it goes on from what is there") from None
+    outcome = deployer.outcome()
+    if out.json:
+        out.data(
+            {"app": plan.app, "stage": plan.stage, "provider": plan.provider, "steps": plan.changes}
+            | {"endpoints": dict(outcome.endpoints), "outputs": dict(outcome.outputs)}
+        )
+    else:
+        show(outcome, out)
+
+
+def follow(progress: Iterable[Progress], out: Output) -> int:
+    """Prints steps as they end, and shows the one that runs; returns how many were done."""
+    done = 0
+    started: dict[tuple[str, str], float] = {}
+    with out.progress("working") as note:
+        for each in progress:
+            step = each.step
+            key = step.kind, step.name
+            if each.state == "started":
+                started[key] = monotonic()
+                note(f"{step.action} {step.kind} {step.name} {each.detail}".rstrip())
+                continue
+            took = f"  {duration(monotonic() - started.pop(key))}" if key in started else ""
+            detail = f"  {each.detail}" if each.detail else ""
+            if each.state == "failed":
+                out.line(out.paint(f"failed to {step.action} {step.kind} {step.name}{detail}", "red"))
+            else:
+                done += 1
+                word = out.paint(PAST[step.action], plans.COLOURS[step.action])
+                out.line(f"{word} {step.kind} {step.name}{detail}{out.paint(took, 'dim')}")
+    return done
+
+
+def show(outcome: Outcome, out: Output) -> None:
+    for api, address in outcome.endpoints.items():
+        out.line(f"{api}: {out.paint(address, 'cyan')}")
+    for name, value in outcome.outputs.items():
+        out.line(f"{name}: {value}")

@@ -1,0 +1,138 @@
+"""`faasbridge dev`: runs the app on this machine, shows each invocation as it happens, and reloads what is saved."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ConfigError
+from .dev_view import View
+from .faults import UsageError
+from .options import Session, session
+
+if TYPE_CHECKING:
+    from ..local.server import LocalServer
+    from ..provider import Simulator, Stage
+
+LOG_POLL_S = 0.2
+
+
+@session(target=True, path=True)
+def command(
+    session: Session,
+    *,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", metavar="PORT", min=0, max=65535, help="Of the first api; 0 takes a free one."),
+    ] = None,
+    reload: Annotated[bool, typer.Option("--reload/--no-reload", help="Run what is saved at once.")] = True,
+) -> None:
+    """Run the app on this machine, with live reload."""
+    stage = session.target.stage
+    view = View(session.out, stage)
+    if session.provider_name == "local":
+        from ..local.server import run
+
+        run(_local(session, stage, view, port, reload))
+    else:
+        if port is not None:
+            raise UsageError(
+                f"--port is for the local provider; the simulator of {session.provider_name!r} takes a free one"
+            )
+        _simulated(session.target.simulator(), session, view)
+    view.stopped()
+
+
+async def _local(session: Session, stage: Stage, view: View, port: int | None, reload: bool) -> None:
+    from ..local.server import DEFAULT_PORT, LocalServer
+    from ..local.state import dev_folder
+
+    server = LocalServer(
+        stage,
+        folder=dev_folder(stage.root, stage.name),
+        port=DEFAULT_PORT if port is None else port,
+        on_event=view.event,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _ask_to_stop(server, view))
+    starting = asyncio.create_task(server.start())
+    stopping = asyncio.create_task(server.stopping.wait())
+    await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    await starting  # a stop that comes meanwhile waits: half a server cannot be stopped cleanly
+    watching: asyncio.Task[None] | None = None
+    try:
+        view.started(server.spec, server.urls, reload=reload)
+        if reload:
+            watching = asyncio.create_task(_watch(session, server, view))
+        await stopping
+    finally:
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        await server.stop()
+
+
+def _ask_to_stop(server: LocalServer, view: View) -> Callable[[], None]:
+    def stop() -> None:
+        if server.stopping.is_set():  # once more: no more patience; the workers end with this process
+            os._exit(130)
+        view.stopping()
+        server.ask_to_stop()
+
+    return stop
+
+
+async def _watch(session: Session, server: LocalServer, view: View) -> None:
+    from .watch import changes
+
+    async for paths in changes(session.project.root):
+        stage = None
+        if session.project.root / "pyproject.toml" in paths:
+            try:
+                stage = await asyncio.to_thread(_stage_again, session)
+            except ConfigError as error:
+                view.broken(str(error))
+                continue
+        await server.reload(stage)
+
+
+def _stage_again(session: Session) -> Stage:
+    from ..config import Project
+
+    project = Project.load(session.project.root, app=session.app_ref)
+    return project.stage(session.stage_name, session.provider_name)
+
+
+def _simulated(simulator: Simulator, session: Session, view: View) -> None:
+    """The provider's simulator, until Ctrl-C. It tells of invocations where it can; its log is shown anyway."""
+    from threading import Event
+
+    ended = Event()
+    before = [signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)]
+    if hasattr(simulator, "on_event"):
+        simulator.on_event = view.event
+    try:
+        with session.out.progress(f"starting the simulator of {session.provider_name}"):
+            simulator.start()
+        spec = session.target.spec()
+        apis = [function.name for function in spec.functions if function.trigger.kind == "http"]
+        view.started(spec, {api: simulator.endpoint(api) for api in apis}, reload=False)
+        shown = 0
+        while not ended.wait(LOG_POLL_S):
+            lines = simulator.logs()
+            for line in lines[shown:]:
+                view.log(line)
+            shown = len(lines)
+        view.stopping()
+    finally:
+        simulator.stop()
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(number, handler)
+        sys.stdout.flush()

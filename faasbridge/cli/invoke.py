@@ -1,0 +1,92 @@
+"""`faasbridge invoke`: runs one function once with an event, and prints what it returns as JSON."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import ConfigError, InvalidEvent
+from .faults import UsageError
+from .options import Session, session
+from .output import Output
+
+if TYPE_CHECKING:
+    from ..events import Event
+
+
+@session(target=True)
+def command(
+    session: Session,
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The function.")],
+    event: Annotated[
+        str | None, typer.Option("--event", "-e", metavar="FILE", help="The event as JSON; - reads stdin.")
+    ] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="An event made up for its trigger.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the event instead of sending it.")] = False,
+) -> None:
+    """Run a function once with an event."""
+    from ..samples import sample_event
+
+    if sample == (event is not None):
+        raise UsageError("invoke takes an event: either --event FILE (- for stdin) or --sample")
+    function = session.target.spec().function(name)
+    given = sample_event(function, session.target.spec()) if sample else read(event or "-")
+    if show:
+        from ..codec import dumps
+        from ..event_json import to_dict
+
+        print(dumps(to_dict(given)))
+        return
+    result = session.target.deployer().invoke(name, given)
+    answer(result, session.out)
+
+
+def read(source: str) -> Event:
+    """The event in a file, in the form of `invoke --sample --show`. Raises InvalidEvent, ConfigError."""
+    from ..codec import loads
+    from ..event_json import from_dict
+
+    if source == "-":
+        text, where = sys.stdin.read(), "standard input"
+    else:
+        try:
+            with open(source, encoding="utf-8") as stream:
+                text = stream.read()
+        except FileNotFoundError:
+            raise ConfigError(f"there is no file {source}; --sample makes up an event") from None
+        where = source
+    try:
+        raw = loads(text)
+    except ValueError as error:
+        raise InvalidEvent(f"{where} is no JSON: {error}") from None
+    try:
+        return from_dict(raw)
+    except InvalidEvent as error:
+        raise InvalidEvent(
+            f"{where}: {error}; `faasbridge invoke NAME --sample --show` prints one to start from"
+        ) from None
+
+
+def answer(result: Any, out: Output) -> None:
+    if hasattr(result, "status") and hasattr(result, "headers"):
+        status, headers, body = (
+            result.finish() if hasattr(result, "finish") else (result.status, result.headers, result.body)
+        )
+        result = {"status": status, "headers": [list(pair) for pair in headers], "body": _body(body)}
+    out.data(result, indent=None if out.json else 2)
+
+
+def _body(body: bytes) -> Any:
+    import json
+
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return repr(body)
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,56 @@
+"""`faasbridge simulator`: what runs on this machine, detached from any terminal, and how to end it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import typer
+
+from .options import Session, session
+
+command = typer.Typer(help="List and stop what runs on this machine.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@command.command("list")
+@session(path=True)
+def list_(session: Session) -> None:
+    """List the simulators and local servers that run for this project."""
+    out = session.out
+    found = [{key: value for key, value in each.items() if key != "stop"} for each in running(session)]
+    if out.json:
+        out.data(found)
+    elif not found:
+        out.line("Nothing is running.")
+    else:
+        rows = [(str(each["provider"]), str(each["stage"]), str(each["pid"]), str(each["address"])) for each in found]
+        out.table(("provider", "stage", "pid", "address"), rows, styles=("bold", None, None, "cyan"))
+
+
+@command.command("stop")
+@session(target=True, path=True)
+def stop(session: Session) -> None:
+    """Stop what runs for this project on the provider and stage."""
+    out = session.out
+    stopped = []
+    for each in running(session):
+        if each["provider"] == session.provider_name and each["stage"] == session.stage_name:
+            each["stop"]()
+            stopped.append(each["pid"])
+    if out.json:
+        out.data({"stopped": stopped})
+    else:
+        out.line(f"Stopped, {session.place}." if stopped else f"Nothing is running, {session.place}.")
+
+
+def running(session: Session) -> Iterator[Mapping[str, Any]]:
+    """Provider, stage, pid, address and a function that stops it, of whatever the installed providers have running.
+
+    A provider says so with `simulators(root)`, one such mapping for each.
+    """
+    from ..plugins import provider, providers
+
+    for name in providers():
+        listing = getattr(provider(name), "simulators", None)
+        if listing is not None:
+            yield from ({"provider": name, **each} for each in listing(session.project.root))
