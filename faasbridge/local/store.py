@@ -23,7 +23,10 @@ _READY = (
     "SELECT id, inbox, event_id, event, attempts, enqueued_at FROM inbox WHERE inbox = ? AND visible_at <= ?"
     " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY visible_at, id LIMIT ?"
 )
-_FRONT = "SELECT id, inbox, event_id, event, attempts, enqueued_at, visible_at FROM inbox WHERE inbox = ? ORDER BY id LIMIT ?"
+_FRONT = (
+    "SELECT id, inbox, event_id, event, attempts, enqueued_at, visible_at FROM inbox"
+    " WHERE inbox = ? ORDER BY id LIMIT ?"
+)
 
 
 class Store(Database):
@@ -153,7 +156,7 @@ class Store(Database):
         ]
 
     def replay(self, inbox: str, ids: Iterable[str] | None = None) -> int:
-        """Gives dead letters, all or those of these event ids, to the handler again, attempts from 0. Returns how many."""
+        """Gives dead letters (all, or of these event ids) to the handler again, attempts from 0. Returns how many."""
         now = time.time()
         with self.transaction() as db:
             rowids = _dead_rows(db, inbox, ids)
