@@ -64,7 +64,10 @@ class BucketDriver(Driver, Protocol):
         if_absent: bool,
         if_match: str | None,
     ) -> BlobInfo:
-        """Writes all or nothing. `if_match` is an etag. Of several `if_absent` writers one wins, the others get Conflict."""
+        """Writes all or nothing. `if_match` is an etag. Of several `if_absent` writers one wins, others get Conflict.
+
+        Without a `content_type` the object gets `media_types.media_type(key)`.
+        """
         ...
 
     def delete(self, key: str) -> None:
@@ -93,7 +96,8 @@ class TableDriver(Driver, Protocol):
 
     Rows survive exactly as `codec` says. Expired rows are never returned and count as absent. `binding.options`: `key`,
     `sort_key`, `indexes` (name -> [key field, sort field]). A condition that is not met raises Conflict; a field compared
-    with None matches null and missing.
+    with None matches null and missing. Values compare as in Python (1 equals 1.0), but True is not 1, and a tuple is a list.
+    A write that leaves row and expiry as they were is no change and makes no event.
     """
 
     def get(self, key: str, sort: str | None) -> dict[str, Any] | None: ...
@@ -157,7 +161,7 @@ class QueueDriver(Driver, Protocol):
 
 
 class TopicDriver(Driver, Protocol):
-    """Messages to every handler of a topic, each with retries and dead letters of its own."""
+    """Messages to every handler of a topic, each with retries and dead letters of its own; dropped where there is none."""
 
     def publish(self, body: bytes, attributes: Mapping[str, str]) -> str: ...
 

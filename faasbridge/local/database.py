@@ -174,14 +174,18 @@ class Transaction:
         self._database = database
 
     def __enter__(self) -> sqlite3.Connection:
-        self._db = self._database.read()
+        self._db = db = self._database.read()
         try:
-            self._db.execute("BEGIN IMMEDIATE")
+            db.execute("PRAGMA busy_timeout = 0")
+            try:
+                _begin(db)
+            finally:
+                db.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT_S * 1000:.0f}")
         except sqlite3.Error as error:
             if fault := self._database.fault(error):
                 raise fault from error
             raise
-        return self._db
+        return db
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: Any) -> None:
         if error is None:
@@ -201,6 +205,21 @@ class Transaction:
         with suppress(sqlite3.ProgrammingError):  # closed meanwhile, which rolls back too
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+
+
+def _begin(db: sqlite3.Connection) -> None:
+    """Waits for the lock in even steps: SQLite's own grow to 100 ms, and who has waited for long hardly gets it."""
+    deadline = 0.0
+    while True:
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            now = time.monotonic()
+            deadline = deadline or now + LOCK_TIMEOUT_S
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or now > deadline:
+                raise
+            time.sleep(0.001)
 
 
 def _use_wal(db: sqlite3.Connection) -> None:

@@ -363,7 +363,7 @@ def test_behaves_like_a_dict_sorted_by_code_points(by_time: Table, store: Store)
             if hasattr(self, "model"):
                 assert {(row["id"], row["at"]): row for row in by_time.scan()} == self.model
 
-    run_state_machine_as_test(Model, settings=settings(max_examples=40, stateful_step_count=20, deadline=None))  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Model, settings=settings(max_examples=40, stateful_step_count=20, deadline=None))
 
 
 @given(st.text(min_size=1), st.text())

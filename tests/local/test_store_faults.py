@@ -15,7 +15,7 @@ import pytest
 from faasbridge import App, BlobEvent, Change, ConfigError, FaaSBridgeError, Message, Throttled
 from faasbridge.codec import loads
 from faasbridge.drivers import Binding
-from faasbridge.local import database
+from faasbridge.local import database, schema
 from faasbridge.local.drivers.bucket import BucketDriver
 from faasbridge.local.drivers.table import TableDriver
 from faasbridge.local.store import Store, shared
@@ -326,7 +326,7 @@ for name in ("new", "old"):
 
 def test_an_older_state_is_migrated_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store(tmp_path).close()
-    scripts = (*database.MIGRATIONS, "CREATE TABLE later (a);\nINSERT INTO later VALUES (1)")
+    scripts = (*schema.MIGRATIONS, "CREATE TABLE later (a);\nINSERT INTO later VALUES (1)")
     monkeypatch.setattr(database, "MIGRATIONS", scripts)
     for _ in range(2):
         store = Store(tmp_path)
