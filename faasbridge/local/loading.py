@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
 
 from ..app import App
+from ..artifact import load as load_artifact
 from ..errors import ConfigError
 
 TYPE_CHECKING = False
@@ -57,6 +58,8 @@ def load_app(job: dict[str, Any]) -> App:
         _always_read_sources(paths)
     module, _, attribute = job["app_ref"].partition(":")
     try:
+        if os.path.exists(os.path.join(root, "faasbridge.json")):  # an unpacked artifact, with plugins' middleware
+            return load_artifact(root, job["function"])
         found = import_module(module)
         app = getattr(found, attribute or "app", None)
         if not isinstance(app, App):

@@ -105,7 +105,7 @@ class LocalServer:
         await asyncio.to_thread(self._prepare_store)
         self._logs = LogFiles(self.folder)
         workers = int(self.stage.settings.get("workers", DEFAULT_WORKERS))
-        self.engine = Engine(self._store, self._logs, test=self.test, workers=workers, tell=self._tell)
+        self.engine = Engine(self._store, self._logs, test=self.test, workers=workers, tell=self.tell)
         self.engine.start()
         try:
             release = await self._read(self._source)
@@ -160,7 +160,7 @@ class LocalServer:
             except ConfigError as error:
                 for task in guess.values():
                     await _discard(task)
-                self._tell(Notice("broken", str(error), detail=getattr(error, "traceback", "")))
+                self.tell(Notice("broken", str(error), detail=getattr(error, "traceback", "")))
                 return str(error)
             ready: dict[str, Pool] = {}
             for name, task in guess.items():
@@ -172,13 +172,13 @@ class LocalServer:
             try:
                 ready = await self._warm(release, ready)
             except StartFailure as failure:
-                self._tell(Notice("broken", str(failure), detail=failure.report["traceback"]))
+                self.tell(Notice("broken", str(failure), detail=failure.report["traceback"]))
                 return str(failure)
             self._source = source
             await self._swap(release, ready)
             await self._new_apis(release)
             self._apply(release)
-            self._tell(Notice("reloaded", release.spec.name, ms=(loop.time() - began) * 1000))
+            self.tell(Notice("reloaded", release.spec.name, ms=(loop.time() - began) * 1000))
             return ""
 
     async def set_secret(self, name: str, value: str | None) -> None:
@@ -301,7 +301,7 @@ class LocalServer:
     def _write_run(self) -> None:
         Running(self.pid, self.urls, self._http["http"].url, self.token, iso(_now())).write(self.folder)
 
-    def _tell(self, event: Invocation | Notice) -> None:
+    def tell(self, event: Invocation | Notice) -> None:
         self._on_event(event)
 
 

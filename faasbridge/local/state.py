@@ -127,3 +127,12 @@ def is_locked(folder: Path) -> bool:
         return True
     finally:
         os.close(fd)
+
+
+def running_folder(root: Path, stage: str) -> tuple[Path, Running] | None:
+    """The folder of "the running app": the deployment, where it runs, else `dev`'s."""
+    for folder in (deployed_folder(root, stage), dev_folder(root, stage)):
+        found = running(folder)
+        if found is not None:
+            return folder, found
+    return None

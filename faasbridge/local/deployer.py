@@ -1,0 +1,289 @@
+"""`deploy --provider local`: an artifact unpacked beside its state, and a detached server that runs it.
+
+`deployed.json` in the state folder says which release runs; it is written when the release is unpacked, before the
+server is started or told, so that an interrupted deployment goes on from there. What is said of folders in `state` holds here: where
+nothing is deployed, everything but plan, apply and destroy means a running `dev`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..app import App
+from ..deploy import Action, DeadLetter, Outcome, Plan, Progress, Step
+from ..errors import ConfigError, DeployError, FaaSBridgeError
+from ..events import Event
+from ..provider import Artifact, LogLine, Stage
+from ..resources import Resource
+from ..spec import AppSpec
+from .bind import driver_of
+from .client import Client
+from .launch import launch
+from .logs import follow_logs, read_logs
+from .secrets import secret_values, set_secret, unset_secret, variable
+from .server import DEFAULT_PORT
+from .simulator import inbox_of
+from .stages import stage_to_json
+from .state import Running, deployed_folder, dev_folder, make_folder, running
+from .store import Store, shared
+
+STOP_TIMEOUT_S = 15.0
+
+
+class LocalDeployer:
+    """Implements `provider.Deployer`."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._home = deployed_folder(stage.root, stage.name)
+
+    def plan(self, spec: AppSpec, artifact: Artifact) -> Plan:
+        deployed = self._deployed()
+        old = AppSpec.from_json(deployed["manifest"]) if deployed else None
+        steps = [*_resource_steps(old, spec), *_function_steps(old, spec, same_code=self._same(deployed, artifact))]
+        if not any(step.action != "none" for step in steps) and running(self._home) is None:
+            steps.append(Step("update", "server", spec.name, "it is not running"))
+        return Plan(self._stage.app, self._stage.name, "local", tuple(steps), (spec, artifact))
+
+    def apply(self, plan: Plan) -> Iterator[Progress]:
+        """Goes on serving the old release until the new one answers. Raises DeployError where it does not."""
+        spec, artifact = plan.token
+        make_folder(self._home)
+        if plan.changes:
+            for step in plan.changes:
+                yield Progress(step, "started")
+            try:
+                self._run(spec, artifact)
+            except FaaSBridgeError as error:
+                for step in plan.changes:
+                    yield Progress(step, "failed", str(error))
+                raise DeployError(str(error)) from error
+            for step in plan.changes:
+                yield Progress(step, "done")
+
+    def outcome(self) -> Outcome:
+        found = self._running()
+        stage = self._stage
+        return Outcome(stage.app, stage.name, "local", found.apis if found else {}, {"state": str(self._folder())})
+
+    def destroy(self, *, delete_data: bool = False) -> Iterator[Progress]:
+        """Stops the server and removes the state. Raises DeployError where there is data and `delete_data` is not given."""
+        if not self._home.exists():
+            return
+        if (self._home / "state.db").exists() and not delete_data:
+            store = Store(self._home)
+            try:
+                empty = store.is_empty()
+            finally:
+                store.close()
+            if not empty:
+                raise DeployError(
+                    f"stage {self._stage.name!r} holds objects, rows or messages in {self._home}; destroy them as well with --delete-data"
+                )
+        server = Step("delete", "server", self._stage.app)
+        yield Progress(server, "started")
+        self._stop()
+        yield Progress(server, "done")
+        state = Step("delete", "state", str(self._home), data_loss=delete_data)
+        yield Progress(state, "started")
+        shutil.rmtree(self._home)
+        yield Progress(state, "done")
+
+    def status(self) -> Mapping[str, Any]:
+        """Says also what is deployed and not running."""
+        found = self._running()
+        result: dict[str, Any] = {"deployed": self._deployed() is not None, "running": found is not None}
+        if found is not None:
+            client = Client(found)
+            try:
+                result.update(client.status())
+            finally:
+                client.close()
+        result["state"] = str(self._folder())
+        return result
+
+    def logs(self, function: str | None, *, since_s: float, follow: bool) -> Iterator[LogLine]:
+        since = time.time() - since_s
+        names = None if function is None else [function]
+        return follow_logs(self._folder(), function, since) if follow else iter(read_logs(self._folder(), names, since))
+
+    def invoke(self, function: str, event: Event) -> Any:
+        found = self._running()
+        if found is None:
+            raise ConfigError(
+                f"stage {self._stage.name!r} is not running here; start it with `faasbridge dev` or `faasbridge deploy --provider local`"
+            )
+        client = Client(found)
+        try:
+            return client.invoke(function, event)
+        finally:
+            client.close()
+
+    def dead_letters(self, function: str) -> list[DeadLetter]:
+        store = self._store()
+        return store.dead_letters(inbox_of(store, function))
+
+    def replay(self, function: str, ids: Iterable[str] | None = None) -> int:
+        store = self._store()
+        return store.replay(inbox_of(store, function), ids)
+
+    def purge(self, function: str, ids: Iterable[str] | None = None) -> int:
+        store = self._store()
+        return store.purge(inbox_of(store, function), ids)
+
+    def set_secret(self, name: str, value: str) -> None:
+        self._prepare()
+        set_secret(self._folder(), name, value)
+
+    def unset_secret(self, name: str) -> None:
+        self._prepare()
+        unset_secret(self._folder(), name)
+
+    def secrets(self) -> Mapping[str, bool]:
+        self._prepare()
+        values = secret_values(self._folder())
+        text = shared(self._folder()).meta("manifest")
+        spec = AppSpec.from_json(text) if text else None
+        return {r.name: variable(r.name) in values for r in (spec.resources if spec else ()) if r.kind == "secret"}
+
+    def bind(self, app: App) -> Callable[[Resource], Any]:
+        self._prepare()
+        return driver_of(app.app_name, self._stage.name, self._folder())
+
+    def _folder(self) -> Path:
+        """Whose state is meant: the deployment's where there is one, else `dev`'s."""
+        return self._home if self._deployed() is not None else dev_folder(self._stage.root, self._stage.name)
+
+    def _running(self) -> Running | None:
+        return running(self._folder())
+
+    def _prepare(self) -> None:
+        folder = self._folder()
+        make_folder(folder)
+        store = shared(folder)
+        if store.meta("root") is None:
+            store.set_meta("root", str(self._stage.root))
+
+    def _store(self) -> Store:
+        if not (self._folder() / "state.db").exists():
+            raise ConfigError(f"nothing has run at stage {self._stage.name!r} yet; start it with `faasbridge dev`")
+        return shared(self._folder())
+
+    def _deployed(self) -> dict[str, Any] | None:
+        try:
+            return json.loads((self._home / "deployed.json").read_text())  # type: ignore[no-any-return]
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise ConfigError(f"{self._home / 'deployed.json'} is damaged; remove it and deploy again") from error
+
+    def _same(self, deployed: Mapping[str, Any] | None, artifact: Artifact) -> bool:
+        return deployed is not None and deployed["sha256"] == artifact.sha256 and deployed["stage"] == self._stage_text(artifact)
+
+    def _stage_text(self, artifact: Artifact) -> str:
+        return stage_to_json(replace(self._stage, root=self._home / "releases" / artifact.sha256))
+
+    def _run(self, spec: AppSpec, artifact: Artifact) -> None:
+        release = self._home / "releases" / artifact.sha256
+        if not release.exists():
+            unpack(artifact.path, release)
+        stage = replace(self._stage, root=release)
+        found = running(self._home)
+        before = self._deployed()
+        self._record({"sha256": artifact.sha256, "manifest": spec.to_json(), "stage": self._stage_text(artifact)})
+        try:
+            if found is not None:
+                client = Client(found)
+                try:
+                    client.call("POST", "reload", stage_to_json(stage).encode())
+                finally:
+                    client.close()
+            else:
+                port = int(self._stage.settings.get("port", DEFAULT_PORT))
+                launch(stage, self._home, port=port, detached=True, project=self._stage.root)
+        except FaaSBridgeError:
+            self._record(before)
+            raise
+        for old in (self._home / "releases").iterdir():
+            if old != release:
+                shutil.rmtree(old, ignore_errors=True)
+
+    def _record(self, what: Mapping[str, Any] | None) -> None:
+        path = self._home / "deployed.json"
+        if what is None:
+            path.unlink(missing_ok=True)
+            return
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(what))
+        part.replace(path)
+
+    def _stop(self) -> None:
+        """Through the control API, so that it can only be ours."""
+        found = running(self._home)
+        if found is None:
+            return
+        client = Client(found)
+        try:
+            client.call("POST", "stop")
+        finally:
+            client.close()
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while running(self._home) is not None:
+            if time.monotonic() > deadline:
+                raise DeployError(f"the local server, pid {found.pid}, does not stop; end it and destroy again")
+            time.sleep(0.02)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """All of it or nothing. Raises DeployError for a name that leads out of the folder."""
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            for info in zipped.infolist():
+                path = PurePosixPath(info.filename)
+                if path.is_absolute() or ".." in path.parts or "\\" in info.filename or not path.parts:
+                    raise DeployError(f"{archive} holds {info.filename!r}, which leads out of its folder; build it again")
+                target = Path(zipped.extract(info, part))
+                mode = info.external_attr >> 16 & 0o777
+                if mode and target.is_file():
+                    os.chmod(target, mode | 0o200)
+    except zipfile.BadZipFile as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise DeployError(f"{archive} is no artifact: {error}; build it again") from error
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    part.replace(folder)
+
+
+def _resource_steps(old: AppSpec | None, new: AppSpec) -> Iterator[Step]:
+    before = {(r.kind, r.name): dict(r.options) for r in old.resources} if old else {}
+    after = {(r.kind, r.name): dict(r.options) for r in new.resources}
+    for (kind, name), options in after.items():
+        action: Action = "create" if (kind, name) not in before else "none" if before[kind, name] == options else "update"
+        yield Step(action, kind, name, "its options changed" if action == "update" else "")
+    for kind, name in before.keys() - after.keys():
+        yield Step("delete", kind, name, "it is not declared any more; its data stays until the stage is destroyed")
+
+
+def _function_steps(old: AppSpec | None, new: AppSpec, *, same_code: bool) -> Iterator[Step]:
+    before = {f.name: asdict(replace(f, location="")) for f in old.functions} if old else {}
+    for function in new.functions:
+        if function.name not in before:
+            yield Step("create", "function", function.name)
+        elif before[function.name] != asdict(replace(function, location="")):
+            yield Step("update", "function", function.name, "its declaration changed")
+        else:
+            yield Step("none" if same_code else "update", "function", function.name, "" if same_code else "its code changed")
+    for name in before.keys() - {f.name for f in new.functions}:
+        yield Step("delete", "function", name)
