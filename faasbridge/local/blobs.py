@@ -7,7 +7,6 @@ behind is therefore a file without a row, never a row without a file.
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -54,6 +53,8 @@ def link(store: Store, version: str, copy: str) -> None:
     except FileNotFoundError:
         raise
     except OSError:
+        import shutil  # slow to import, seldom needed
+
         try:
             shutil.copyfile(source, target)
         except BaseException as error:

@@ -8,14 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..codec import loads
-from ..deploy import DeadLetter
 from ..events import Event, Tick
-from ..spec import AppSpec
 from . import blobs, rows
 from .database import Database
 from .inbox import DEAD, Delivery, event_text, insert, utc
+
+if TYPE_CHECKING:
+    from ..deploy import DeadLetter
+    from ..spec import AppSpec
 
 __all__ = ["Delivery", "Store", "shared"]
 
@@ -145,6 +148,8 @@ class Store(Database):
 
     def dead_letters(self, inbox: str) -> list[DeadLetter]:
         """Oldest first."""
+        from ..deploy import DeadLetter  # dataclasses are slow to import, and workers do not need them
+
         found = self.read().execute(
             "SELECT event_id, event, reason, origin_attempts, coalesce(died_at, enqueued_at) FROM inbox"
             " WHERE inbox = ? ORDER BY id",

@@ -13,7 +13,7 @@ from ...errors import Conflict, FaaSBridgeError, NotFound
 from ...events import BlobEvent
 from ...media_types import media_type
 from ...resources import BlobInfo, Page
-from .. import blobs, cursors, signing
+from .. import blobs, cursors
 from ..inbox import new_id, utc
 from ..store import shared
 
@@ -119,10 +119,14 @@ class BucketDriver:
         return info
 
     def sign_get(self, key: str, expires_s: int) -> str:
-        return signing.signed_url(self._store, "GET", self._name, key, expires_s, None, None)
+        from ..signing import signed_url
+
+        return signed_url(self._store, "GET", self._name, key, expires_s, None, None)
 
     def sign_put(self, key: str, expires_s: int, content_type: str | None, max_bytes: int | None) -> str:
-        return signing.signed_url(self._store, "PUT", self._name, key, expires_s, content_type, max_bytes)
+        from ..signing import signed_url
+
+        return signed_url(self._store, "PUT", self._name, key, expires_s, content_type, max_bytes)
 
     def _commit(self, info: BlobInfo, *, if_absent: bool = False, if_match: str | None = None) -> None:
         """Makes a file that is written the object's content, or removes it again."""
