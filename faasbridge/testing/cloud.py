@@ -1,0 +1,114 @@
+"""Cloud: a running app as a test sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+
+from ..app import App
+from ..deploy import DeadLetter
+from ..errors import ConfigError
+from ..event_json import from_dict
+from ..events import Event, Message
+from ..http import Request
+from ..provider import LogLine, Simulator
+from ..resources import Bucket, Queue, Resource, Secret, Table, Topic
+from ..suggest import nearest
+from .client import Client, over_socket, past_auth
+
+R = TypeVar("R", bound=Resource)
+
+
+class Cloud:
+    """An app running on a provider, empty at the start of each test.
+
+    The app's own objects (`from photos.app import uploads`) are bound to it as well, with every right.
+    """
+
+    def __init__(self, app: App, provider: str, simulator: Simulator) -> None:
+        self.app = app
+        self.provider = provider
+        self.simulator = simulator
+        self._read: set[tuple[str, str]] = set()
+
+    def bucket(self, name: str) -> Bucket:
+        """The declared bucket. Raises ConfigError where there is none; so do the others."""
+        return self._declared(Bucket, name)
+
+    def table(self, name: str) -> Table[dict[str, Any]]:
+        return cast("Table[dict[str, Any]]", self._declared(Table, name))
+
+    def queue(self, name: str) -> Queue:
+        return self._declared(Queue, name)
+
+    def topic(self, name: str) -> Topic:
+        return self._declared(Topic, name)
+
+    def secret(self, name: str) -> Secret:
+        return self._declared(Secret, name)
+
+    def client(self, api: str = "http", *, claims: Mapping[str, Any] | None = None) -> Client:
+        """A client of an api, over a real socket; with `claims` past its `auth`, as if that had found them."""
+        if api not in self.app.apis:
+            raise ConfigError(f"app {self.app.app_name!r} has no api {api!r}{nearest(api, self.app.apis)}")
+        if claims is None:
+            return over_socket(self.simulator.endpoint(api))
+        return past_auth(lambda request: self.simulator.request(api, request), claims)
+
+    def settle(self, timeout_s: float = 30) -> None:
+        """Returns when no event is in flight: all are handled, or dead letters. Raises TimeoutError that names what is left."""
+        self.simulator.settle(timeout_s)
+
+    def invoke(self, function: str, event: Event | None = None) -> Any:
+        """Runs a handler once with this event (an empty Message where none is given), past its inbox; returns what it returns.
+
+        For an api, the event is a Request and what comes back a Response. Raises FaaSBridgeError where the handler raised.
+        """
+        if isinstance(event, Request):
+            return self.simulator.request(function, event)
+        self._check_function(function)
+        return self.simulator.invoke(function, Message() if event is None else event)
+
+    def dead_letters(self, function: str) -> list[Message]:
+        """What this handler could not handle, and now counts as read. Each one's `native` is the DeadLetter: reason, attempts.
+
+        They are the events as the handler got them: BlobEvents of a bucket's handler, Changes of a table's.
+        """
+        self._check_function(function)
+        letters = self.simulator.dead_letters(function)
+        self._read.update((function, letter.id) for letter in letters)
+        events = []
+        for letter in letters:
+            event = from_dict(letter.event)
+            event.native = letter
+            events.append(event)
+        return cast("list[Message]", events)
+
+    def unread_dead_letters(self) -> list[tuple[str, DeadLetter]]:
+        """Function and dead letter, of those that no call of `dead_letters` has shown."""
+        return [
+            (name, letter)
+            for name in self.app.functions
+            for letter in self.simulator.dead_letters(name)
+            if (name, letter.id) not in self._read
+        ]
+
+    def set_secret(self, name: str, value: str) -> None:
+        """Sets a declared secret, for this test."""
+        self.secret(name)._cached = None
+        self.simulator.set_secret(name, value)
+
+    def logs(self, function: str | None = None) -> list[LogLine]:
+        """What the functions wrote since the test began."""
+        return [line for line in self.simulator.logs() if function is None or line.function == function]
+
+    def _declared(self, kind: type[R], name: str) -> R:
+        found = self.app.resources.get((kind.kind, name))
+        if found is None:
+            names = [known for of_kind, known in self.app.resources if of_kind == kind.kind]
+            raise ConfigError(f"app {self.app.app_name!r} has no {kind.kind} {name!r}{nearest(name, names)}")
+        return cast("R", found)
+
+    def _check_function(self, name: str) -> None:
+        if name not in self.app.functions:
+            raise ConfigError(f"app {self.app.app_name!r} has no handler {name!r}{nearest(name, self.app.functions)}")
