@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 import samples
+from photos import bookkeeping, pipeline
+from photos.app import Totals, totals
+from photos.images import Facts, read_photo
 from photos.keys import thumbnail_key, upload_key
 
-from faasbridge import BlobEvent, NotFound, Tick
+from faasbridge import BlobEvent, Change, NotFound, Tick
 from faasbridge.testing import Cloud
 
 
@@ -168,6 +171,27 @@ def test_a_late_create_event_does_not_bring_a_deleted_photo_back(cloud: Cloud) -
     assert keys(cloud, "thumbnails") == []
 
 
+def test_a_photo_deleted_while_its_thumbnail_is_made_leaves_nothing(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo_id = upload(cloud, samples.photograph())
+    key = upload_key(photo_id, "beach.jpg")
+    cloud.table("photos").delete(photo_id)
+    cloud.settle()
+
+    def read_while_it_is_deleted(data: bytes) -> tuple[Facts, bytes]:
+        cloud.bucket("uploads").delete(key)
+        cloud.settle()
+        return read_photo(data)
+
+    monkeypatch.setattr(pipeline, "read_photo", read_while_it_is_deleted)
+    pipeline.make_thumbnail(BlobEvent("uploads", key))
+    cloud.settle()
+
+    assert listed(cloud) == []
+    assert keys(cloud, "thumbnails") == []
+
+
 def test_a_late_delete_event_does_not_take_an_upload_that_is_there(cloud: Cloud) -> None:
     photo_id = upload(cloud, samples.photograph())
     cloud.invoke("forget", BlobEvent("uploads", upload_key(photo_id, "beach.jpg"), kind="delete"))
@@ -197,6 +221,24 @@ def test_totals_and_activity_follow(cloud: Cloud) -> None:
     assert sorted(texts) == ["one.jpg, taken with NIKON D750", "two.jpg"]
     day = next(iter(cloud.table("activity").scan()))["day"]
     assert len(cloud.client().get("/activity", query={"day": day}).json()["entries"]) == 2
+
+
+def test_a_count_that_is_overtaken_counts_again(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload(cloud, samples.photograph())
+    put_totals = totals.put
+    overtaken: list[bool] = []
+
+    def put_after_somebody_else(row: Totals, **condition: Any) -> None:
+        if not overtaken:
+            overtaken.append(True)
+            put_totals({**row, "photos": 99})
+        put_totals(row, **condition)
+
+    monkeypatch.setattr(totals, "put", put_after_somebody_else)
+    bookkeeping.count(Change("photos", "x", "update"))
+
+    assert overtaken
+    assert cloud.client().get("/photos").json()["totals"]["photos"] == 1
 
 
 def test_newest_come_first_page_by_page(cloud: Cloud) -> None:
