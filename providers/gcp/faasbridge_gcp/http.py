@@ -1,0 +1,61 @@
+"""A Flask (Werkzeug) request -> Request, and a Response -> Flask's.
+
+What the server in front did stays done: a header that was sent several times arrives joined by commas. The query is
+read raw, and so is the path where the server has it (`RAW_URI` of gunicorn, `REQUEST_URI` of others), so that an
+encoded slash stays within its segment.
+Source: PEP 3333; gunicorn's and Werkzeug's sources; Cloud Run documentation, "Container runtime contract".
+"""
+
+from __future__ import annotations
+
+from faasbridge._typing import TYPE_CHECKING
+from faasbridge.http import Request, Response, parse_query, unquote
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from faasbridge.dispatch import Answer
+
+EXECUTION_ID = "function-execution-id"
+
+
+def decode(native: Any) -> Request:
+    """The request, its body read to the end, chunked or not."""
+    environ = getattr(native, "environ", {})
+    raw_path = (environ.get("RAW_URI") or environ.get("REQUEST_URI") or "").partition("?")[0]
+    if "://" in raw_path[:8]:  # a proxy's absolute form
+        raw_path = "/" + raw_path.partition("://")[2].partition("/")[2]
+    path = unquote(raw_path) if raw_path else native.path or "/"
+    headers = native.headers
+    return Request(
+        native.method,
+        path,
+        headers=list(headers.items()),
+        query=parse_query(native.query_string.decode("latin-1")),
+        body=native.get_data(),
+        client_ip=_client_ip(headers.get("x-forwarded-for"), environ),
+        raw_path=raw_path or None,
+        id=headers.get(EXECUTION_ID) or "",
+        source=headers.get("host") or "",
+        subject=path,
+        type="http",
+        provider="gcp",
+        native=native,
+    )
+
+
+def encode(response: Response | Answer, native: Any = None) -> Any:
+    """A `flask.Response`. `response` may be finished already: status, headers and body."""
+    from flask import Response as FlaskResponse  # type: ignore[import-not-found, unused-ignore]
+
+    status, headers, body = response.finish() if isinstance(response, Response) else response
+    answer = FlaskResponse(status=status, headers=headers)
+    answer.response = [body]  # not as an argument, which would set the length over the one that a HEAD's answer brings
+    if not any(name == "content-type" for name, _ in headers):
+        answer.headers.remove("content-type")
+    return answer
+
+
+def _client_ip(forwarded: str | None, environ: dict[str, Any]) -> str:
+    """Google appends the address that it saw; what stands before it is the client's own word."""
+    return (forwarded or "").rpartition(",")[2].strip() or environ.get("REMOTE_ADDR") or ""
