@@ -15,7 +15,8 @@ from faasbridge._typing import TYPE_CHECKING
 from faasbridge.dispatch import Runner
 from faasbridge.errors import ConfigError
 
-from . import http, timeout_warning
+from . import http
+from .timeout_warning import TimeoutWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,8 +49,9 @@ def handler_for(
     stage = os.environ.get("FAASBRIDGE_STAGE", "dev")
     runner = Runner(app, function_name, provider="aws", stage=stage, driver_of=driver_of or _deployed_driver)
     runner.warm()
-    warns = timeout_warning.install(function_name)
-    return _http(runner, warns) if runner.api is not None else _events(runner, warns, dead_letter)
+    warning = TimeoutWarning(function_name)
+    make = _http if runner.api is not None else _events
+    return make(runner, warning if warning.install() else None, dead_letter)
 
 
 def load(folder: str, function_name: str) -> Handler:
@@ -59,41 +61,45 @@ def load(folder: str, function_name: str) -> Handler:
     return handler_for(load_app(folder, function_name), function_name)
 
 
-def _http(runner: Runner, warns: bool) -> Handler:
+def _http(runner: Runner, warning: TimeoutWarning | None, dead_letter: DeadLetter | None) -> Handler:
     answer, decode, encode = runner.http, http.decode, http.encode
 
     def handle(event: Any, context: Any) -> Any:
-        if not warns:
-            return encode(answer(decode(event), id=context.aws_request_id, timeout_s=_remaining_s(context)), event)
-        remaining_s = _remaining_s(context)
-        timeout_warning.arm(remaining_s)
+        remaining_s = context.get_remaining_time_in_millis() / 1000
+        if warning is None:
+            return encode(answer(decode(event), id=context.aws_request_id, timeout_s=remaining_s), event)
+        warning.arm(remaining_s)
         try:
             return encode(answer(decode(event), id=context.aws_request_id, timeout_s=remaining_s), event)
         finally:
-            timeout_warning.disarm()
+            warning.disarm()
 
     return handle
 
 
-def _events(runner: Runner, warns: bool, dead_letter: DeadLetter | None) -> Handler:
+def _events(runner: Runner, warning: TimeoutWarning | None, dead_letter: DeadLetter | None) -> Handler:
     from .batches import Delivery
     from .events import source_of
 
-    def handle(event: Any, context: Any) -> Any:
+    def deliver(event: Any, context: Any) -> Any:
         delivery = Delivery(runner, context.aws_request_id, lambda: _remaining_s(context), dead_letter)
-        records = (event.get("Records") if isinstance(event, dict) else None) or []
-        source = source_of(records[0]) if isinstance(records, list) and records else ""
-        if warns:
-            timeout_warning.arm(_remaining_s(context))
-        try:
+        records = event.get("Records") if isinstance(event, dict) else None
+        if isinstance(records, list) and records:
+            source = source_of(records[0])
             if source == "sqs":
                 return delivery.sqs(records)
             if source in ("dynamodb", "kinesis"):
                 return delivery.stream(records)
-            return delivery.direct(event)
+        return delivery.direct(event)
+
+    def handle(event: Any, context: Any) -> Any:
+        if warning is None:
+            return deliver(event, context)
+        warning.arm(_remaining_s(context))
+        try:
+            return deliver(event, context)
         finally:
-            if warns:
-                timeout_warning.disarm()
+            warning.disarm()
 
     return handle
 

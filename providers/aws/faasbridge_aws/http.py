@@ -22,8 +22,10 @@ def decode(native: dict[str, Any]) -> Request:
     Its parts are read from `native` on first use. Raises InvalidEvent that names what was found instead.
     """
     try:
-        if "rawPath" in native and native["version"] == "2.0":
+        if "rawPath" in native and native["version"] == "2.0" and "routeArn" not in native:
             return http_v2.decode(native)
+        if "routeArn" in native or "methodArn" in native:
+            raise InvalidEvent(f"this asks an authorizer, which answers with a policy; {found_in(native)}")
         if "httpMethod" in native:
             from . import http_v1
 

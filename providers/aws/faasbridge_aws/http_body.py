@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from binascii import b2a_base64
-
 from faasbridge._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,4 +25,6 @@ def content(headers: Mapping[str, str], body: bytes) -> tuple[str, bool]:
             return body.decode(), False
         except UnicodeDecodeError:
             pass  # text in another charset
+    from binascii import b2a_base64
+
     return b2a_base64(body, newline=False).decode(), True

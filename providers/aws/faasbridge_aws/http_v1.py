@@ -23,9 +23,15 @@ if TYPE_CHECKING:
 
 
 def pairs(many: Mapping[str, Any] | None, single: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    if many:
-        return [(name, str(value)) for name, values in many.items() for value in values or ()]
-    return [(name, str(value)) for name, value in (single or {}).items() if value is not None]
+    """All values; a name that only the single-value form has (the console's tests send such) counts as well."""
+    if not many:
+        return [(name, str(value)) for name, value in (single or {}).items() if value is not None]
+    found = []
+    for name, values in many.items():
+        found += [(name, value) for value in ([values] if isinstance(values, str) else values or ())]
+    if single and len(single) > len(many):
+        found += [(name, str(value)) for name, value in single.items() if name not in many and value is not None]
+    return found
 
 
 def _headers(request: Request) -> Headers:

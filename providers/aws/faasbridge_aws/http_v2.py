@@ -59,8 +59,13 @@ def decode(native: dict[str, Any]) -> V2Request:
         path = path[len(stage) + 1 :] or "/"
     method = context["http"]["method"]
     if "%" in path and ".lambda-url." in context.get("domainName", ""):
-        return V2Request(native, method, unquote(path), path)
-    return V2Request(native, method, path, None)
+        request = V2Request(native, method, unquote(path), path)
+    else:
+        request = V2Request(native, method, path, None)
+    body = native.get("body")
+    if body and not native.get("isBase64Encoded"):
+        request.body = body.encode()
+    return request
 
 
 def encode(status: int, headers: list[tuple[str, str]], body: bytes) -> dict[str, Any]:
