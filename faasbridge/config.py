@@ -173,7 +173,7 @@ def describe(error: BaseException, root: Path) -> str:
     prefix = f"{root}/"
     place = _place(error, root)
     if isinstance(error, ConfigError):
-        text = "\n".join(line.removeprefix(prefix) for line in str(error).splitlines())
+        text = str(error).replace(prefix, "")
         return text if re.match(r"\S.*?:\d+: |the app is ", text) or not place else f"{place}: {text}"
     message = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__

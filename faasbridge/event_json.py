@@ -60,6 +60,9 @@ def from_dict(raw: Mapping[str, Any]) -> Event:
         if name in _TEXTS and not isinstance(value, str):
             raise InvalidEvent(f"the {raw['kind']} event's {name} is a string, not {value!r}")
     try:
+        for name in ("headers", "query", "cookies"):
+            if isinstance(values.get(name), list):
+                values[name] = [(key, value) for key, value in values[name]]
         for name in _TIMES:
             if isinstance(values.get(name), str):
                 values[name] = _time(values[name])

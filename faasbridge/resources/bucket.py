@@ -164,7 +164,7 @@ def _put(
     elif isinstance(data, (bytearray, memoryview)):
         data = bytes(data)
     for name, value in (metadata or {}).items():
-        if not all(isinstance(text, str) and text.isascii() and text.isprintable() for text in (name, value)):
+        if not all(isinstance(text, str) and text.isascii() and text.isprintable() for text in (name, value)):  # type: ignore[redundant-expr]
             raise ValueError(
                 f"metadata {name!r}: names and values are printable ASCII text, since they travel as headers"
             )

@@ -134,7 +134,7 @@ def encoded(resource: Resource, body: Body, attributes: Mapping[str, str] | None
     data = encode_body(body)
     size = len(data)
     for name, value in (attributes or {}).items():
-        if not all(isinstance(text, str) and text for text in (name, value)):
+        if not all(isinstance(text, str) and text for text in (name, value)):  # type: ignore[redundant-expr]
             raise TypeError(f"attribute {name!r}: names and values are non-empty strings")
         size += len(name.encode()) + len(value.encode())
     limit = resource.app.message_bytes if resource.app is not None else None

@@ -12,7 +12,9 @@ import pytest
 from faasbridge import App, CallNext, Event, HTTPError, Reply, Request, Response, invocation
 
 
-def fetch(run: Any, app: App, method: str = "GET", path: str = "/", **request: Any) -> tuple[int, dict[str, str], bytes]:
+def fetch(
+    run: Any, app: App, method: str = "GET", path: str = "/", **request: Any
+) -> tuple[int, dict[str, str], bytes]:
     status, headers, body = run(app).http(Request(method, path, **request))
     return status, dict(headers), body
 
@@ -256,7 +258,15 @@ def test_a_handler_knows_its_invocation(run: Any) -> None:
     @app.get("/")
     def handler(request: Request) -> Reply:
         now = invocation()
-        return [now.function, now.stage, now.provider, now.attempt, now.cold, now.id, 29_000 < now.remaining_ms <= 30_000]
+        return [
+            now.function,
+            now.stage,
+            now.provider,
+            now.attempt,
+            now.cold,
+            now.id,
+            29_000 < now.remaining_ms <= 30_000,
+        ]
 
     runner = run(app)
     first = json.loads(runner.http(Request(), id="inv-1")[2])
