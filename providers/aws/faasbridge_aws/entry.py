@@ -42,23 +42,33 @@ def handler_for(
     An api answers in the form of the request that came. Other functions answer SQS, DynamoDB and Kinesis with
     `batchItemFailures`; for anything else they raise what the handler raises.
 
-    `driver_of` gives a resource's driver; by default the ones that the function's environment describes. It is called
-    here, for everything in the function's `uses`. `dead_letter(record, reason)`: see `batches.Delivery`. Raises
-    ConfigError.
+    `driver_of` gives a resource's driver, on first use; by default the ones that the function's environment describes.
+    `dead_letter(record, reason)`: see `batches.Delivery`. Raises ConfigError.
     """
-    stage = os.environ.get("FAASBRIDGE_STAGE", "dev")
-    runner = Runner(app, function_name, provider="aws", stage=stage, driver_of=driver_of or _deployed_driver)
-    runner.warm()
-    warning = TimeoutWarning(function_name)
-    make = _http if runner.api is not None else _events
-    return make(runner, warning if warning.install() else None, dead_letter)
+    return _handler(_runner(app, function_name, driver_of), dead_letter)
 
 
 def load(folder: str, function_name: str) -> Handler:
-    """The same for a function of an unpacked artifact. Raises ConfigError, or what importing the app raises."""
+    """The same for a function of an unpacked artifact, with the drivers of its `uses` made.
+
+    Raises ConfigError, or what importing the app raises.
+    """
     from faasbridge.artifact import load as load_app
 
-    return handler_for(load_app(folder, function_name), function_name)
+    runner = _runner(load_app(folder, function_name), function_name, None)
+    runner.warm()
+    return _handler(runner, None)
+
+
+def _runner(app: App, function_name: str, driver_of: Callable[[Resource], Any] | None) -> Runner:
+    stage = os.environ.get("FAASBRIDGE_STAGE", "dev")
+    return Runner(app, function_name, provider="aws", stage=stage, driver_of=driver_of or _deployed_driver)
+
+
+def _handler(runner: Runner, dead_letter: DeadLetter | None) -> Handler:
+    warning = TimeoutWarning(runner.name)
+    make = _http if runner.api is not None else _events
+    return make(runner, warning if warning.install() else None, dead_letter)
 
 
 def _http(runner: Runner, warning: TimeoutWarning | None, dead_letter: DeadLetter | None) -> Handler:

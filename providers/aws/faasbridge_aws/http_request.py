@@ -9,6 +9,7 @@ from faasbridge.http import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
     from typing import Any, ClassVar
 
 
@@ -58,6 +59,13 @@ def context_of(request: Request) -> dict[str, Any]:
     return request.native.get("requestContext") or {}
 
 
+def _time(request: Request) -> datetime | None:
+    from .events_common import epoch_time
+
+    context = context_of(request)
+    return epoch_time(context.get("timeEpoch") or context.get("requestTimeEpoch"))
+
+
 COMMON: Mapping[str, Callable[[Any], Any]] = {
     "body": body_of,
     "claims": lambda request: {},
@@ -68,6 +76,6 @@ COMMON: Mapping[str, Callable[[Any], Any]] = {
     "source": lambda request: str(context_of(request).get("domainName") or ""),
     "state": lambda request: {},
     "subject": lambda request: request.path,
-    "time": lambda request: None,
+    "time": _time,
     "type": lambda request: "http",
 }

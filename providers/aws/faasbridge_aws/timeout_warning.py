@@ -26,7 +26,8 @@ _NEVER = float("inf")
 class TimeoutWarning:
     """`arm` at the start of an invocation, `disarm` at its end."""
 
-    __slots__ = ("_set_timer", "fires", "function", "warns_at")
+    __slots__ = ("_handler_now", "_set_timer", "fires", "function", "warns_at")
+    _handler_now: Callable[[], object]
     _set_timer: Callable[[float], object]
 
     def __init__(self, function: str) -> None:
@@ -44,14 +45,16 @@ class TimeoutWarning:
             if taken is not signal.SIG_DFL and not isinstance(taken, TimeoutWarning):
                 return False
             signal.signal(signal.SIGALRM, self)
+            self._handler_now = partial(signal.getsignal, signal.SIGALRM)
             self._set_timer = partial(signal.setitimer, signal.ITIMER_REAL)
         except (ValueError, AttributeError):  # another thread, or Windows
             return False
         return True
 
     def arm(self, remaining_s: float) -> None:
-        self.warns_at = monotonic() + remaining_s - BEFORE_S
-        if self.warns_at < self.fires and remaining_s > BEFORE_S:
+        now = monotonic()
+        self.warns_at = now + remaining_s - BEFORE_S
+        if not now < self.fires <= self.warns_at and remaining_s > BEFORE_S:
             self._set(remaining_s - BEFORE_S)
 
     def disarm(self) -> None:
@@ -71,5 +74,7 @@ class TimeoutWarning:
         log.warning("%s has %d ms left before Lambda ends it; it is at\n%s", self.function, BEFORE_S * 1000, where)
 
     def _set(self, seconds: float) -> None:
+        if self._handler_now() is not self:  # taken by the app since
+            return
         self.fires = monotonic() + seconds
         self._set_timer(seconds)

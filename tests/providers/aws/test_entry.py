@@ -351,18 +351,23 @@ def test_async_handlers_share_one_loop() -> None:
     assert len(set(loops)) == 1
 
 
-def test_drivers_of_uses_are_made_before_the_first_event() -> None:
+def test_driver_is_the_callers_and_only_for_declared_rights() -> None:
     app = App("shop")
-    uploads, other = app.bucket("uploads"), app.bucket("other")
+    uploads = app.bucket("uploads")
+    asked = []
 
     @app.queue("jobs").on_message(uses=[uploads.get])
     def work(message: Message) -> None:
-        pass
+        uploads.native() if message.text() == "native" else uploads.get("a.jpg")
 
-    made: list[Any] = []
-    handler_for(app, "work", driver_of=made.append)
-    assert made == [uploads]
-    assert other not in made
+    class Driver:
+        def get(self, key: str) -> bytes:
+            asked.append(key)
+            return b""
+
+    handle = handler_for(app, "work", driver_of=lambda resource: Driver() if resource is uploads else None)
+    assert failed(handle({"Records": [record("1"), record("2", "native")]}, Context())) == ["2"]
+    assert asked == ["a.jpg"]
 
 
 def test_unknown_function_is_named() -> None:
