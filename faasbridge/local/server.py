@@ -12,6 +12,7 @@ import os
 import secrets
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ class LocalServer:
         self.pid = os.getpid()
         self.token = secrets.token_urlsafe(24)
         self.stopping = asyncio.Event()
+        self.read_at = 0.0  # when the reading of the code began, in seconds since the epoch
         self._source = Source(stage, folder, fresh)
         self._project = project or stage.root  # where `.env` is
         self._on_event = on_event or (lambda event: None)
@@ -222,6 +224,7 @@ class LocalServer:
 
     async def _read(self, source: Source) -> Release:
         """Raises ConfigError with all that is wrong with the app."""
+        self.read_at = time.time()
         try:
             worker = await self.engine.spares.take()
         except StartFailure as failure:
@@ -299,7 +302,7 @@ class LocalServer:
             await unknown(scope, receive, send)
 
     def _write_run(self) -> None:
-        Running(self.pid, self.urls, self._http["http"].url, self.token, iso(_now())).write(self.folder)
+        Running(self.pid, self.urls, self._http["http"].url, self.token, iso(time.time())).write(self.folder)
 
     def tell(self, event: Invocation | Notice) -> None:
         self._on_event(event)
@@ -313,12 +316,6 @@ async def _failed(task: asyncio.Task[Pool]) -> bool:
 async def _discard(task: asyncio.Task[Pool]) -> None:
     if not await _failed(task):
         await task.result().kill()
-
-
-def _now() -> float:
-    from time import time
-
-    return time()
 
 
 async def serve(server: LocalServer, *, attached: bool = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -39,17 +40,36 @@ class Wanted:
 async def watch(server: LocalServer, app: str | None = None) -> None:
     """Reloads the server on every change until it is cancelled or the server stops. What is wrong is told to `on_event`."""
     root = server.stage.root
-    async for changes in awatch(
-        root, watch_filter=Wanted(root), debounce=DEBOUNCE_MS, step=STEP_MS, stop_event=server.stopping, rust_timeout=500
-    ):
-        stage = None
-        if any(Path(path).name == "pyproject.toml" for _, path in changes):
+    wanted = Wanted(root)
+    batches = awatch(root, watch_filter=wanted, debounce=DEBOUNCE_MS, step=STEP_MS, stop_event=server.stopping, rust_timeout=500)
+    first = asyncio.ensure_future(anext(batches, None))
+    try:
+        await asyncio.sleep(0)  # the watch is set up by now; what was saved between the reading of the code and that is found here
+        if await asyncio.to_thread(changed_since, root, wanted, server.read_at - 0.05):
+            await server.reload()
+        changes = await first
+        while changes is not None:
+            stage = None
             try:
-                stage = await asyncio.to_thread(stage_of, server.stage, app)
+                if any(Path(path).name == "pyproject.toml" for _, path in changes):
+                    stage = await asyncio.to_thread(stage_of, server.stage, app)
+                await server.reload(stage)
             except ConfigError as error:
                 server.tell(Notice("broken", str(error)))
-                continue
-        await server.reload(stage)
+            changes = await anext(batches, None)
+    finally:
+        first.cancel()
+
+
+def changed_since(root: Path, wanted: Wanted, when: float) -> bool:
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if wanted(Change.modified, os.path.join(folder, name))]
+        for name in files:
+            path = os.path.join(folder, name)
+            with contextlib.suppress(OSError):
+                if wanted(Change.modified, path) and os.stat(path).st_mtime > when:
+                    return True
+    return False
 
 
 def stage_of(stage: Stage, app: str | None = None) -> Stage:
