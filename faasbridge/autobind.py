@@ -33,6 +33,4 @@ def bind(app: App, setting: str) -> Callable[[Resource], Any]:
     if not root:
         raise ConfigError(f"{VARIABLE} is 'provider:stage:folder', as `faasbridge run` sets it, not {setting!r}")
     name, _, simulate = provider.partition("+")
-    target = Target(Project.load(Path(root)), name, stage, simulate=bool(simulate))
-    app.bound = target.deployer().bind(app)
-    return app.bound
+    return Target(Project.load(Path(root)), name, stage, simulate=bool(simulate)).bind(app)

@@ -16,9 +16,11 @@ from .errors import ConfigError
 from .spec import AppSpec
 
 if TYPE_CHECKING:
+    from .app import App
     from .config import Project
     from .deploy import Outcome, Plan, Progress
     from .provider import Artifact, Deployer, Finding, Provider, Simulator, Stage
+    from .resources import Resource
 
 Note = Callable[[str], None]
 
@@ -74,6 +76,17 @@ class Target:
         if simulated is None:
             raise ConfigError(f"provider {self.stage.provider!r} has no simulator to deploy to: leave --simulate away")
         return simulated(self.stage)  # type: ignore[no-any-return]
+
+    def bind(self, app: App) -> Callable[[Resource], Any]:
+        """Binds the app's resources to the deployment, for code outside of an invocation; returns their drivers."""
+        from .limits import floor
+        from .plugins import provider, providers
+
+        installed = providers()
+        targets = {name: provider(name).limits for name in self.project.targets if name in installed}
+        app.message_bytes = floor(targets).message_bytes
+        app.bound = self.deployer().bind(app)
+        return app.bound
 
     def simulator(self) -> Simulator:
         return self.provider.simulator(self.stage)

@@ -75,17 +75,21 @@ def build(
     manager().hook.faasbridge_prepare_artifact(build=prepared, stage=stage)
 
     progress("collecting sources")
+    own = sources.collect(project.root, *chosen(project))
     parts = [
-        (f"the app's folder {project.root}", sources.collect(project.root, *chosen(project))),
+        # Not what an earlier build left in the app's folder.
+        (f"the app's folder {project.root}", {name: path for name, path in own.items() if path != out.absolute()}),
         ("FaaSBridge", runtime.collect(layout.packages)),
         (f"provider {stage.provider!r}", layout.files),
         ("a plugin", prepared.files),
         ("FaaSBridge", {MANIFEST: manifest(spec, project.app_ref, prepared.middleware)}),
     ]
     files = _joined(parts)
-    needed = requirements.read(
-        project.root, [*layout.requirements, *prepared.requirements], provided=layout.packages, progress=progress
-    )
+    extra = [*layout.requirements, *prepared.requirements]
+    if layout.packages:
+        needed = requirements.read(project.root, extra, provided=layout.packages, progress=progress)
+    else:  # it runs in the environment that it is built in
+        needed = requirements.Requirements(open=tuple(extra))
     dependencies = wheels.install(
         needed,
         layout.python_version,
@@ -98,10 +102,11 @@ def build(
     out.parent.mkdir(parents=True, exist_ok=True)
     contents = archive.write(out, files, dependencies, python_version=layout.python_version)
     if layout.max_zip_bytes is not None and contents.size > layout.max_zip_bytes:
+        parts_of = ", ".join(f"{name} ({megabytes(size)})" for name, size in contents.largest(5))
         out.unlink()
         raise ConfigError(
             f"the artifact has {megabytes(contents.size)}, {stage.provider} takes {megabytes(layout.max_zip_bytes)}: "
-            f"the largest parts are {', '.join(f'{name} ({megabytes(size)})' for name, size in contents.largest(5))}"
+            f"the largest parts are {parts_of}"
         )
     return Artifact(out, contents.sha256, contents.size)
 

@@ -21,8 +21,8 @@ _HASHED: Final = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==\S+"
 
 @dataclass(frozen=True)
 class Requirements:
-    """`locked`: lines with hashes, complete. `open`: to be resolved, within `pins` (hashed lines). `local`: folders of
-    the same workspace. `tools`: names that never belong into an artifact."""
+    """`locked`: lines with hashes where there are any, complete. `open`: to be resolved, within `pins` (hashed lines).
+    `local`: folders of the same workspace. `tools`: names that never belong into an artifact."""
 
     locked: tuple[str, ...] = ()
     open: tuple[str, ...] = ()

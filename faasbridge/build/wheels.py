@@ -82,8 +82,10 @@ def _fetch(needed: Requirements, options: list[str], target: Path, cwd: Path) ->
     if locked:
         hashed = scratch / "locked.txt"
         hashed.write_text("".join(f"{line}\n" for line in locked))
+        # uv checks what hashes there are; what comes from a repository or a folder of wheels has none.
+        complete = ["--require-hashes"] if all("--hash=" in line for line in locked) else []
         _pip(
-            ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirements", str(hashed), *options],
+            [*complete, "--no-deps", "--only-binary", ":all:", "--requirements", str(hashed), *options],
             options,
             cwd,
         )
@@ -111,19 +113,10 @@ def _within_pins(needed: Requirements, options: list[str], excludes: Path, scrat
     constraints = scratch / "pins.txt"
     constraints.write_text("".join(f"{line.partition(' --hash')[0]}\n" for line in needed.pins))
     at = options.index("--target")
+    arguments = ["pip", "compile", "-", "--constraints", str(constraints), "--excludes", str(excludes)]
+    arguments += ["--only-binary", ":all:", "--no-header", "--no-annotate", *options[:at], *options[at + 4 :]]
     done = uv.run(
-        [
-            "pip",
-            "compile",
-            "-",
-            "--constraints",
-            str(constraints),
-            "--excludes",
-            str(excludes),
-            "--only-binary",
-            ":all:",
-        ]
-        + ["--no-header", "--no-annotate", *options[:at], *options[at + 4 :]],
+        arguments,
         cwd=cwd,
         stdin="".join(f"{line}\n" for line in needed.open),
     )

@@ -1,4 +1,4 @@
-"""`faasbridge destroy`: takes a deployment down; data stays unless `--delete-data` says otherwise."""
+"""`faasbridge destroy`: takes a deployment down; its data only with `--delete-data`."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def command(
     """Take a deployment down."""
     out = session.out
     deployer = session.target.deployer()
-    data = "with all its data" if delete_data else "(its data stays)"
-    if not out.confirm(f"Destroy {session.target.stage.app}, {session.place}, {data}?", yes=yes):
+    data = ", with all its data" if delete_data else ""
+    if not out.confirm(f"Destroy {session.target.stage.app}, {session.place}{data}?", yes=yes):
         out.line("Nothing was changed.")
         raise typer.Exit(1)
     try:

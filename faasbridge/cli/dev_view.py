@@ -39,7 +39,8 @@ class View:
         for name, url in urls.items():
             out.line(f"  {name.ljust(width)}  {out.paint(url, 'cyan')}")
         out.line()
-        rows = [(f.name, trigger_of(f), ", ".join(rights[f.name]) or "-") for f in spec.functions]
+        functions = sorted(spec.functions, key=lambda f: f.trigger.kind != "http")
+        rows = [(f.name, trigger_of(f), ", ".join(rights[f.name]) or "-") for f in functions]
         if rows:
             out.table(("function", "trigger", "uses"), rows, styles=("bold", None, "dim"))
             out.line()

@@ -68,7 +68,8 @@ def diagnose(session: Session) -> Iterator[Finding]:
     except ConfigError as error:
         yield Finding("app", str(error))
         return
-    yield from vendor.doctor(stage)
+    # What the provider says of the machine as well was said above.
+    yield from (finding for finding in vendor.doctor(stage) if finding.code not in ("python", "sqlite", "uv", "state"))
 
 
 def _python() -> Finding:

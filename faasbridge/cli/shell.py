@@ -20,7 +20,7 @@ def command(session: Session) -> None:
     stage = session.target.stage
     os.environ.update(stage.env)
     app = load_app(session.project.app_ref, session.project.root).load()
-    app.bound = session.target.deployer().bind(app)
+    session.target.bind(app)
     names = {resource.name.replace("-", "_"): resource for resource in app.resources.values()}
     scope: dict[str, Any] = {"__name__": "__console__", **names, "app": app}
     with contextlib.suppress(ImportError):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from .options import Session, session
+
+if TYPE_CHECKING:
+    from ..local.state import Running
 
 command = typer.Typer(help="List and stop what runs on this machine.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -44,13 +48,45 @@ def stop(session: Session) -> None:
 
 
 def running(session: Session) -> Iterator[Mapping[str, Any]]:
-    """Provider, stage, pid, address and a function that stops it, of whatever the installed providers have running.
+    """Provider, stage, pid, address and a function that stops it, of whatever runs for the project.
 
     A provider says so with `simulators(root)`, one such mapping for each.
     """
     from ..plugins import provider, providers
 
+    yield from _local(session.project.root)
     for name in providers():
         listing = getattr(provider(name), "simulators", None)
         if listing is not None:
             yield from ({"provider": name, **each} for each in listing(session.project.root))
+
+
+def _local(root: Path) -> Iterator[Mapping[str, Any]]:
+    """Servers of the embedded local cloud, `dev`'s and deployed ones."""
+    from ..local.state import DEPLOYED, base_folder, running
+
+    base = base_folder(root)
+    for folder in sorted(base.iterdir()) if base.is_dir() else ():
+        found = running(folder)
+        if found is not None:
+            stage = folder.name.removesuffix(DEPLOYED)
+            yield {
+                "provider": "local",
+                "stage": stage,
+                "pid": found.pid,
+                "address": found.storage,
+                "stop": _stopper(found),
+            }
+
+
+def _stopper(found: Running) -> Callable[[], None]:
+    from ..local.client import Client
+
+    def stop() -> None:
+        client = Client(found)
+        try:
+            client.call("POST", "stop")
+        finally:
+            client.close()
+
+    return stop

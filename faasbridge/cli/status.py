@@ -40,7 +40,7 @@ def show(values: Mapping[str, Any], out: Output, indent: str = "") -> None:
 
 
 def _text(value: Any) -> str:
-    if value is None or value in ({}, [], ()):
+    if value is None or value in ("", {}, [], ()):
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -1,0 +1,147 @@
+"""`faasbridge dev`: what it shows, what it reloads, and that nothing of it is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Starter = Callable[..., Any]
+
+
+def url_in(text: str) -> str:
+    found = re.search(r"http://127\.0\.0\.1:\d+", text)
+    assert found is not None, text
+    return found[0]
+
+
+def post(url: str, body: str) -> bytes:
+    with urllib.request.urlopen(urllib.request.Request(url, body.encode(), method="POST")) as response:
+        return bytes(response.read())
+
+
+def children(pid: int) -> list[int]:
+    """All processes below that one."""
+    found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [each for child in found for each in (child, *children(child))]
+
+
+def test_the_start_shows_addresses_functions_triggers_and_rights(dev: Starter) -> None:
+    text = dev().wait_for("Ctrl-C stops.")
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert lines[0] == "shop, stage dev on local"
+    assert lines[1].startswith("http http://127.0.0.1:")
+    assert "http 2 routes orders.send, token.get" in lines
+    assert "pack message orders files.put" in lines
+    assert "packed create files packed/*.txt -" in lines
+    assert "changed change rows -" in lines
+    assert "nightly 0 3 * * * Europe/Berlin -" in lines
+
+
+def test_each_invocation_is_shown_with_its_log_below(dev: Starter) -> None:
+    running = dev()
+    url = url_in(running.wait_for("Ctrl-C stops."))
+    post(f"{url}/orders", "tea")
+    text = running.wait_for("\n    packing tea", "\n    packed packed/")
+    assert re.search(r"^\d\d:\d\d:\d\d\.\d{3}  http  POST /orders  [\d.]+ m?s  200$", text, re.MULTILINE), text
+    assert re.search(r"^\S+  pack  message orders  [\d.]+ m?s  ok\n    packing tea$", text, re.MULTILINE), text
+    assert re.search(r"^\S+  packed  create files\S*  [\d.]+ m?s  ok\n    packed packed/", text, re.MULTILINE), text
+    assert "\033[" not in text
+
+
+def test_a_failure_says_why_and_what_becomes_of_the_event(dev: Starter) -> None:
+    running = dev()
+    url = url_in(running.wait_for("Ctrl-C stops."))
+    post(f"{url}/orders", "bad")
+    text = running.wait_for("now a dead letter")
+    assert re.search(r"pack  message orders  .*rejected \(attempt 1\), now a dead letter: .*bad goods", text), text
+
+
+def test_what_is_saved_answers_at_once(dev: Starter, project: Path) -> None:
+    running = dev()
+    url = url_in(running.wait_for("Ctrl-C stops."))
+    source = project / "shop" / "app.py"
+    source.write_text(source.read_text().replace('"ordered": True', '"ordered": "new"'))
+    running.wait_for("reloaded in")
+    assert json.loads(post(f"{url}/orders", "x")) == {"ordered": "new"}
+
+
+def test_a_broken_save_is_explained_and_the_old_code_goes_on(dev: Starter, project: Path) -> None:
+    running = dev()
+    url = url_in(running.wait_for("Ctrl-C stops."))
+    source = project / "shop" / "app.py"
+    good = source.read_text()
+    source.write_text(good + "\nbroken = (\n")
+    text = running.wait_for("cannot reload", "was never closed")
+    assert "shop/app.py" in text
+    assert json.loads(post(f"{url}/orders", "x")) == {"ordered": True}
+    source.write_text(good.replace('"ordered": True', '"ordered": "mended"'))
+    running.wait_for("reloaded in")
+    assert json.loads(post(f"{url}/orders", "x")) == {"ordered": "mended"}
+
+
+def test_new_settings_count_at_once(dev: Starter, project: Path) -> None:
+    source = project / "shop" / "app.py"
+    source.write_text(
+        source.read_text()
+        .replace('{"ordered": True}', '{"ordered": os.environ.get("COLOUR")}')
+        .replace("import log", "import os\nimport log")
+    )
+    running = dev()
+    url = url_in(running.wait_for("Ctrl-C stops."))
+    settings = project / "pyproject.toml"
+    settings.write_text(settings.read_text() + '[tool.faasbridge.stages.dev.env]\nCOLOUR = "green"\n')
+    running.wait_for("reloaded in")
+    assert json.loads(post(f"{url}/orders", "x")) == {"ordered": "green"}
+
+
+def test_no_reload(dev: Starter) -> None:
+    assert "Saving a file" not in dev("--no-reload").wait_for("Ctrl-C stops.")
+
+
+def test_json_is_one_object_a_line(dev: Starter, project: Path) -> None:
+    running = dev("--json")
+    started = json.loads(running.wait_for('"event": "functions"').splitlines()[0])
+    assert started["event"] == "started"
+    post(f"{started['urls']['http']}/orders", "tea")
+    running.wait_for("packing tea", '"packed packed/')
+    (project / "shop" / "more.py").write_text("")
+    running.wait_for('"event": "reloaded"')
+    assert running.interrupt() == 0
+    events = [json.loads(line) for line in running.text().splitlines()]
+    assert [event["event"] for event in events[:2]] == ["started", "functions"]
+    assert [event["event"] for event in events[-2:]] == ["stopping", "stopped"]
+    (packing,) = [event for event in events if event.get("function") == "pack"]
+    assert packing["outcome"] == "ok"
+    assert packing["lines"] == [{"level": "info", "text": "packing tea"}]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_leaves_no_process(dev: Starter, number: signal.Signals) -> None:
+    running = dev()
+    url = url_in(running.wait_for("Ctrl-C stops."))
+    post(f"{url}/orders", "tea")
+    running.wait_for("packing tea")
+    below = children(running.process.pid)
+    assert below
+    running.process.send_signal(number)
+    assert running.process.wait(60) == 0
+    assert running.text().rstrip().endswith("Stopped.")
+    assert "Traceback" not in running.text()
+    assert not [pid for pid in below if os.path.exists(f"/proc/{pid}/exe")]
+
+
+def test_a_stage_runs_once(dev: Starter, project: Path) -> None:
+    dev().wait_for("Ctrl-C stops.")
+    second = dev()
+    assert second.process.wait(60) == 1
+    assert "already running" in second.text()
+    assert "--stage" in second.text()

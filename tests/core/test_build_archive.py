@@ -1,0 +1,85 @@
+"""The zip: the same contents give the same bytes."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from faasbridge.build import archive
+from faasbridge.errors import ConfigError
+
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+OTHER = "3.12" if HERE != "3.12" else "3.13"
+
+
+def test_order_dates_modes_and_folders_do_not_show(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder, mode in ((one, 0o600), (two, 0o664)):
+        folder.mkdir()
+        (folder / "a.py").write_text("X = 1\n")
+        (folder / "a.py").chmod(mode)
+    files = {"a.py": one / "a.py", "b.txt": b"b"}
+    first = archive.write(tmp_path / "1.zip", files, None, python_version=HERE)
+    again = {"b.txt": b"b", "a.py": two / "a.py"}
+    second = archive.write(tmp_path / "2.zip", again, None, python_version=HERE)
+    assert (tmp_path / "1.zip").read_bytes() == (tmp_path / "2.zip").read_bytes()
+    assert first.sha256 == second.sha256
+    with zipfile.ZipFile(tmp_path / "1.zip") as zipped:
+        assert {info.date_time for info in zipped.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {info.external_attr >> 16 for info in zipped.infolist()} == {0o100644}
+
+
+def test_an_executable_stays_one(tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o700)
+    archive.write(tmp_path / "a.zip", {"tool": tool}, None, python_version=HERE)
+    with zipfile.ZipFile(tmp_path / "a.zip") as zipped:
+        assert zipped.getinfo("tool").external_attr >> 16 == 0o100755
+
+
+def test_byte_code_is_used_whatever_the_date_of_its_source(tmp_path: Path) -> None:
+    archive.write(tmp_path / "a.zip", {"one/mod.py": b"VALUE = 'from source'\n"}, None, python_version=HERE)
+    with zipfile.ZipFile(tmp_path / "a.zip") as zipped:
+        cached = importlib.util.cache_from_source("one/mod.py")
+        assert zipped.namelist() == ["one/mod.py", cached]
+        zipped.extractall(tmp_path)
+    # Only the byte code knows the value from here on.
+    (tmp_path / "one" / "mod.py").write_text("VALUE = 'changed'\n")
+    spec = importlib.util.spec_from_file_location("mod", tmp_path / "one" / "mod.py")
+    assert spec is not None
+    assert spec.loader is not None
+    if sys.flags.dont_write_bytecode or sys.pycache_prefix:
+        pytest.skip("this Python looks for byte code elsewhere")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.VALUE == "from source"
+
+
+def test_another_version_gets_no_byte_code(tmp_path: Path) -> None:
+    archive.write(tmp_path / "a.zip", {"a.py": b"x = 1\n"}, None, python_version=OTHER)
+    with zipfile.ZipFile(tmp_path / "a.zip") as zipped:
+        assert zipped.namelist() == ["a.py"]
+
+
+def test_a_template_that_is_no_python_is_packed_as_it_is(tmp_path: Path) -> None:
+    archive.write(tmp_path / "a.zip", {"a.py": b"def {{name}}():"}, None, python_version=HERE)
+    with zipfile.ZipFile(tmp_path / "a.zip") as zipped:
+        assert zipped.namelist() == ["a.py"]
+
+
+def test_a_base_stands_first_and_keeps_its_names(tmp_path: Path) -> None:
+    archive.write(tmp_path / "base.zip", {"dep/x.txt": b"x" * 5000}, None, python_version=OTHER)
+    contents = archive.write(tmp_path / "a.zip", {"app.txt": b"y"}, tmp_path / "base.zip", python_version=OTHER)
+    with zipfile.ZipFile(tmp_path / "a.zip") as zipped:
+        assert zipped.namelist() == ["dep/x.txt", "app.txt"]
+        assert zipped.testzip() is None
+    assert [name for name, _ in contents.largest(1)] == ["dep"]
+    with pytest.raises(ConfigError, match=r"'dep/x\.txt' is in the app and in one of its dependencies"):
+        archive.write(tmp_path / "b.zip", {"dep/x.txt": b""}, tmp_path / "base.zip", python_version=OTHER)
+    assert sorted(path.name for path in tmp_path.glob("*.zip")) == ["a.zip", "base.zip"]
+    assert not list(tmp_path.glob(".*"))
