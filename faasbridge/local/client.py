@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -102,5 +101,3 @@ def response_of(status: int, pairs: list[list[str]], body: bytes) -> Response:
         else:
             headers[name] = value
     return Response(body, status=status, headers=headers)
-
-

@@ -1,6 +1,7 @@
 """The control API, `/_faasbridge/control/*`: for the command line and tests, never for a web page.
 
-It wants the token of `run.json` (which only the user can read), and a Host and Origin of this machine, so that neither a page
+It wants the token of `run.json` (which only the user can read), and a Host and Origin of this machine, so that
+neither a page
 that the user visits nor a name that is made to point here reaches it.
 """
 

@@ -1,7 +1,8 @@
 """`deploy --provider local`: an artifact unpacked beside its state, and a detached server that runs it.
 
 `deployed.json` in the state folder says which release runs; it is written when the release is unpacked, before the
-server is started or told, so that an interrupted deployment goes on from there. What is said of folders in `state` holds here: where
+server is started or told, so that an interrupted deployment goes on from there. What is said of folders in
+`state` holds here: where
 nothing is deployed, everything but plan, apply and destroy means a running `dev`.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,14 +28,14 @@ from ..resources import Resource
 from ..spec import AppSpec
 from .bind import driver_of
 from .client import Client
-from .launch import launch
+from .launch import launch, reap
 from .logs import follow_logs, read_logs
 from .secrets import secret_values, set_secret, unset_secret, variable
 from .server import DEFAULT_PORT
 from .simulator import inbox_of
 from .stages import stage_to_json
 from .state import Running, deployed_folder, dev_folder, make_folder, running
-from .store import Store, shared
+from .store import Store, forget, shared
 
 STOP_TIMEOUT_S = 15.0
 
@@ -75,7 +77,8 @@ class LocalDeployer:
         return Outcome(stage.app, stage.name, "local", found.apis if found else {}, {"state": str(self._folder())})
 
     def destroy(self, *, delete_data: bool = False) -> Iterator[Progress]:
-        """Stops the server and removes the state. Raises DeployError where there is data and `delete_data` is not given."""
+        """Stops the server and removes the state. Raises DeployError where there is data and `delete_data` is
+        not given."""
         if not self._home.exists():
             return
         if (self._home / "state.db").exists() and not delete_data:
@@ -86,7 +89,8 @@ class LocalDeployer:
                 store.close()
             if not empty:
                 raise DeployError(
-                    f"stage {self._stage.name!r} holds objects, rows or messages in {self._home}; destroy them as well with --delete-data"
+                    f"stage {self._stage.name!r} holds objects, rows or messages in {self._home}; destroy them "
+                    f"as well with --delete-data"
                 )
         server = Step("delete", "server", self._stage.app)
         yield Progress(server, "started")
@@ -94,6 +98,7 @@ class LocalDeployer:
         yield Progress(server, "done")
         state = Step("delete", "state", str(self._home), data_loss=delete_data)
         yield Progress(state, "started")
+        forget(self._home)
         shutil.rmtree(self._home)
         yield Progress(state, "done")
 
@@ -119,7 +124,8 @@ class LocalDeployer:
         found = self._running()
         if found is None:
             raise ConfigError(
-                f"stage {self._stage.name!r} is not running here; start it with `faasbridge dev` or `faasbridge deploy --provider local`"
+                f"stage {self._stage.name!r} is not running here; start it with `faasbridge dev` or `faasbridge "
+                f"deploy --provider local`"
             )
         client = Client(found)
         try:
@@ -186,7 +192,11 @@ class LocalDeployer:
             raise ConfigError(f"{self._home / 'deployed.json'} is damaged; remove it and deploy again") from error
 
     def _same(self, deployed: Mapping[str, Any] | None, artifact: Artifact) -> bool:
-        return deployed is not None and deployed["sha256"] == artifact.sha256 and deployed["stage"] == self._stage_text(artifact)
+        return (
+            deployed is not None
+            and deployed["sha256"] == artifact.sha256
+            and deployed["stage"] == self._stage_text(artifact)
+        )
 
     def _stage_text(self, artifact: Artifact) -> str:
         return stage_to_json(replace(self._stage, root=self._home / "releases" / artifact.sha256))
@@ -208,7 +218,9 @@ class LocalDeployer:
                     client.close()
             else:
                 port = int(self._stage.settings.get("port", DEFAULT_PORT))
-                launch(stage, self._home, port=port, detached=True, project=self._stage.root)
+                process, _ = launch(stage, self._home, port=port, detached=True, project=self._stage.root)
+                # It outlives this process; where this one is the longer-lived, its end must still be taken note of.
+                threading.Thread(target=process.wait, daemon=True).start()
         except FaaSBridgeError:
             self._record(before)
             raise
@@ -236,10 +248,19 @@ class LocalDeployer:
         finally:
             client.close()
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        while running(self._home) is not None:
+        while running(self._home) is not None or _alive(found.pid):
             if time.monotonic() > deadline:
                 raise DeployError(f"the local server, pid {found.pid}, does not stop; end it and destroy again")
             time.sleep(0.02)
+            reap()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -252,7 +273,9 @@ def unpack(archive: Path, folder: Path) -> None:
             for info in zipped.infolist():
                 path = PurePosixPath(info.filename)
                 if path.is_absolute() or ".." in path.parts or "\\" in info.filename or not path.parts:
-                    raise DeployError(f"{archive} holds {info.filename!r}, which leads out of its folder; build it again")
+                    raise DeployError(
+                        f"{archive} holds {info.filename!r}, which leads out of its folder; build it again"
+                    )
                 target = Path(zipped.extract(info, part))
                 mode = info.external_attr >> 16 & 0o777
                 if mode and target.is_file():
@@ -270,7 +293,9 @@ def _resource_steps(old: AppSpec | None, new: AppSpec) -> Iterator[Step]:
     before = {(r.kind, r.name): dict(r.options) for r in old.resources} if old else {}
     after = {(r.kind, r.name): dict(r.options) for r in new.resources}
     for (kind, name), options in after.items():
-        action: Action = "create" if (kind, name) not in before else "none" if before[kind, name] == options else "update"
+        action: Action = (
+            "create" if (kind, name) not in before else "none" if before[kind, name] == options else "update"
+        )
         yield Step(action, kind, name, "its options changed" if action == "update" else "")
     for kind, name in before.keys() - after.keys():
         yield Step("delete", kind, name, "it is not declared any more; its data stays until the stage is destroyed")
@@ -284,6 +309,8 @@ def _function_steps(old: AppSpec | None, new: AppSpec, *, same_code: bool) -> It
         elif before[function.name] != asdict(replace(function, location="")):
             yield Step("update", "function", function.name, "its declaration changed")
         else:
-            yield Step("none" if same_code else "update", "function", function.name, "" if same_code else "its code changed")
+            yield Step(
+                "none" if same_code else "update", "function", function.name, "" if same_code else "its code changed"
+            )
     for name in before.keys() - {f.name for f in new.functions}:
         yield Step("delete", "function", name)

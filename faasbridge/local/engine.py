@@ -1,6 +1,7 @@
 """The engine: moves events from the inboxes of the store to worker processes, and their outcomes back.
 
-A row stays in its inbox until its outcome is in the database; that somebody works on it is known only here, in memory. So
+A row stays in its inbox until its outcome is in the database; that somebody works on it is known only here, in
+memory. So
 whatever is killed, the row is still there. One thread does all of the database's work: each round trip writes the
 outcomes that have come meanwhile and claims what is ready, which makes its batches as large as the load.
 """
@@ -101,7 +102,9 @@ class Engine:
         await self.in_store(self.store.subscribe, spec)
         old = list(self.pools.values())
         self.spec = spec
-        self.pools = {function.name: ready.get(function.name) or self.make_pool(function, release) for function in spec.functions}
+        self.pools = {
+            function.name: ready.get(function.name) or self.make_pool(function, release) for function in spec.functions
+        }
         for pool in old:
             pool.retire()
         self._old = [pool for pool in [*self._old, *old] if pool.workers or pool.starting]
@@ -145,7 +148,9 @@ class Engine:
 
     # Requests
 
-    async def request(self, pool: Pool, header: dict[str, Any], body: bytes, trigger: str) -> tuple[dict[str, Any], bytes, str]:
+    async def request(
+        self, pool: Pool, header: dict[str, Any], body: bytes, trigger: str
+    ) -> tuple[dict[str, Any], bytes, str]:
         """Hands one piece of work to an idle worker and waits for its answer: header, body, invocation id.
 
         Raises StartFailure, and TimeoutError when no worker becomes free within the function's time.
@@ -223,7 +228,9 @@ class Engine:
         )
         self._tell(work, header, reason, final=final)
 
-    def _tell(self, work: Work, header: dict[str, Any], reason: str, *, final: bool = False, status: int | None = None) -> None:
+    def _tell(
+        self, work: Work, header: dict[str, Any], reason: str, *, final: bool = False, status: int | None = None
+    ) -> None:
         self.tell(
             Invocation(
                 work.id,
@@ -295,7 +302,11 @@ class Engine:
 
     async def _exchange(self) -> None:
         outcomes, self._outcomes = self._outcomes, []
-        wants = [] if self._stopping else [(pump, room, set(pump.leased)) for pump in self.pumps.values() if (room := pump.room())]
+        wants = (
+            []
+            if self._stopping
+            else [(pump, room, set(pump.leased)) for pump in self.pumps.values() if (room := pump.room())]
+        )
         generation = self._generation
         try:
             claimed, due = await self.in_store(self._in_thread, outcomes, wants)
@@ -360,7 +371,11 @@ class Engine:
                     pool.grow()
             for pump in self.pumps.values():
                 pump.check(now)
-                if pump.claimed and pump.pool is not None and (pump.due and now >= pump.due or pump.pool.blocked_until):
+                if (
+                    pump.claimed
+                    and pump.pool is not None
+                    and ((pump.due and now >= pump.due) or pump.pool.blocked_until)
+                ):
                     pump.assign(self._generation)
                 elif not pump.claimed and pump.pool is not None and pump.pool.broken and now >= pump.pool.blocked_until:
                     self.kick()

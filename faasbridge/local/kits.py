@@ -1,4 +1,5 @@
-"""The built-in resource kinds as kits. Here nothing is created ahead of use, so there is nothing to put into a template."""
+"""The built-in resource kinds as kits. Here nothing is created ahead of use, so there is nothing to put into a
+template."""
 
 from __future__ import annotations
 

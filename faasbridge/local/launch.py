@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import IO
 
 from ..errors import ConfigError
 from ..provider import Stage
@@ -38,7 +39,8 @@ def launch(
     command += ["--test"] if test else []
     command += ["--detached"] if detached else ["--attached"]
     with contextlib.ExitStack() as stack:
-        output = stack.enter_context((folder / "server.log").open("ab") if detached else tempfile.TemporaryFile())
+        opened: IO[bytes] = (folder / "server.log").open("ab") if detached else tempfile.TemporaryFile()  # noqa: SIM115
+        output = stack.enter_context(opened)
         start = output.tell()
         process = subprocess.Popen(
             command,
@@ -52,6 +54,8 @@ def launch(
         while True:
             found = running(folder)
             if found is not None and found.pid == process.pid:
+                if detached:
+                    _detached.append(process)
                 return process, found
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
@@ -63,8 +67,15 @@ def launch(
             time.sleep(0.01)
 
 
-def _output(path: Path | None, file: object, start: int) -> str:
+_detached: list[subprocess.Popen[bytes]] = []
+
+
+def reap() -> None:
+    """Servers that this process started detached, and that have ended, leave the process table."""
+    _detached[:] = [process for process in _detached if process.poll() is None]
+
+
+def _output(path: Path | None, file: IO[bytes], start: int) -> str:
     if path is not None:
         return path.read_bytes()[start:].decode(errors="replace").strip()
-    fd = file.fileno()  # type: ignore[attr-defined]
-    return os.pread(fd, 100_000, 0).decode(errors="replace").strip()
+    return os.pread(file.fileno(), 100_000, 0).decode(errors="replace").strip()

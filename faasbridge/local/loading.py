@@ -30,7 +30,8 @@ class Broken(Exception):
 
     @classmethod
     def of(cls, error: BaseException, root: str) -> Broken:
-        """What a user needs of any error: a ConfigError says it all, a SyntaxError knows its line, others have frames."""
+        """What a user needs of any error: a ConfigError says it all, a SyntaxError knows its line, others have
+        frames."""
         from traceback import TracebackException
 
         if isinstance(error, ConfigError):
@@ -63,11 +64,17 @@ def load_app(job: dict[str, Any]) -> App:
         found = import_module(module)
         app = getattr(found, attribute or "app", None)
         if not isinstance(app, App):
-            raise ConfigError(f"{module} has no faasbridge App named {attribute or 'app'!r}; set app = 'module:name' in [tool.faasbridge]")
+            raise ConfigError(
+                f"{module} has no faasbridge App named {attribute or 'app'!r}; set app = 'module:name' in "
+                f"[tool.faasbridge]"
+            )
         return app.load(job.get("modules"))
     except ModuleNotFoundError as error:
         if error.name == module or module.startswith(f"{error.name}."):
-            raise Broken(f"there is no module {module!r} in {root}; set app = 'module:name' in [tool.faasbridge] of pyproject.toml") from None
+            raise Broken(
+                f"there is no module {module!r} in {root}; set app = 'module:name' in [tool.faasbridge] of "
+                f"pyproject.toml"
+            ) from None
         raise Broken.of(error, root) from None
     except BaseException as error:  # noqa: BLE001 - an app may raise anything while it is imported
         raise Broken.of(error, root) from None

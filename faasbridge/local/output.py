@@ -11,7 +11,7 @@ from time import time
 from .._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import TextIO
+    from typing import BinaryIO, TextIO
 
     from .frames import Channel
 
@@ -60,9 +60,9 @@ class _Stream(io.TextIOBase):
         return "utf-8"
 
     @property
-    def buffer(self) -> io.BufferedIOBase:
+    def buffer(self) -> BinaryIO:
         """The descriptor's own: its lines come by the pipe."""
-        return self._real.buffer  # type: ignore[union-attr, attr-defined, no-any-return]
+        return self._real.buffer  # type: ignore[union-attr]
 
     def writable(self) -> bool:
         return True

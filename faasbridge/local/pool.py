@@ -1,4 +1,5 @@
-"""The worker processes of one function at one version of its code: started on demand, ended when they are idle for long."""
+"""The worker processes of one function at one version of its code: started on demand, ended when they are idle
+for long."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ class StartFailure(Exception):
 
 
 class Spares:
-    """Processes that have loaded the core and wait for a job, so that a worker is there in the time its app takes to load."""
+    """Processes that have loaded the core and wait for a job, so that a worker is there in the time its app
+    takes to load."""
 
     def __init__(self, size: int = 1) -> None:
         self._size = size
@@ -45,7 +47,9 @@ class Spares:
         try:
             return await task
         except (ConnectionError, TimeoutError) as error:
-            raise StartFailure({"message": f"no worker process can be started: {error}", "location": "", "traceback": ""}) from error
+            raise StartFailure(
+                {"message": f"no worker process can be started: {error}", "location": "", "traceback": ""}
+            ) from error
 
     async def close(self) -> None:
         self._closed = True

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from .frames import Decoder, pack
 from .records import Line, Work
@@ -131,7 +131,7 @@ class WorkerProcess(asyncio.Protocol):
             self._handle(header, body)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment] - uvloop's is no asyncio.Transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._closed.done():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from ..limits import Limits
 from ..provider import Deployer, Finding, Layout, ResourceKit, Simulator, Stage
@@ -24,7 +24,7 @@ class LocalProvider:
     options: Mapping[str, type] = {}
 
     def kits(self) -> Iterable[ResourceKit]:
-        return KITS
+        return cast("Iterable[ResourceKit]", KITS)
 
     def layout(self, spec: AppSpec, stage: Stage) -> Layout:
         """The app's files alone: it runs in the environment that it is deployed from."""
@@ -45,7 +45,10 @@ class LocalProvider:
                 "memory_mb": function.memory_mb,
                 "timeout_s": function.timeout_s,
                 "max_attempts": function.max_attempts,
-                "grants": [dict(kits[key[0]].grant(resources[key], frozenset(names), stage)) for key, names in sorted(rights.items())],
+                "grants": [
+                    dict(kits[key[0]].grant(resources[key], frozenset(names), stage))
+                    for key, names in sorted(rights.items())
+                ],
                 "subscribe": dict(kits[source.kind].subscribe(source, function, stage)) if source else {},
             }
         made = [dict(kits[r.kind].synthesize(r, stage)) for r in spec.resources]
@@ -71,6 +74,8 @@ class LocalProvider:
         if os.access(place, os.W_OK):
             yield Finding("state", f"the state folder {folder} can be written", "ok")
         else:
-            yield Finding("state", f"{folder} cannot be written: make it writable, or set FAASBRIDGE_STATE to a folder that is")
+            yield Finding(
+                "state", f"{folder} cannot be written: make it writable, or set FAASBRIDGE_STATE to a folder that is"
+            )
         found = running_folder(stage.root, stage.name)
         yield Finding("running", f"running: {found[1].storage} (pid {found[1].pid})" if found else "not running", "ok")

@@ -66,7 +66,8 @@ class Pump:
                 self.claimed.append(delivery)
 
     def release(self, works: Iterable[Work]) -> None:
-        """What was handed over and not begun waits again, before everything else; of an ordered inbox it is claimed anew."""
+        """What was handed over and not begun waits again, before everything else; of an ordered inbox it is
+        claimed anew."""
         if self.ordered:
             self.leased.difference_update(delivery.rowid for work in works for delivery in work.deliveries)
             return
@@ -102,7 +103,12 @@ class Pump:
         if pool is None or self.ordered:
             return
         for worker in pool.busy():
-            if len(worker.work) > 1 and now - worker.head_since > RECALL_S and not worker.recalled and not worker.leaving:
+            if (
+                len(worker.work) > 1
+                and now - worker.head_since > RECALL_S
+                and not worker.recalled
+                and not worker.leaving
+            ):
                 worker.recall()
         if self.claimed and not pool.idle() and all(now - w.head_since > RECALL_S for w in pool.busy()):
             pool.grow()

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Literal
 
@@ -40,7 +40,9 @@ class Work:
         if len(self.lines) < MAX_LINES:
             self.lines.append(line)
         elif len(self.lines) == MAX_LINES:
-            self.lines.append(Line(line.time, "warning", f"(more than {MAX_LINES:,} lines; the rest is in the log file)"))
+            self.lines.append(
+                Line(line.time, "warning", f"(more than {MAX_LINES:,} lines; the rest is in the log file)")
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +81,4 @@ def new_id() -> str:
 
 
 def iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,7 +1,9 @@
 """Schedules: a tick into the function's inbox at each time of its cron expression, in its own time zone.
 
-A time that a change of clocks leaves out is made up for as `cronsim` has it (Debian's cron), and one that comes twice fires once for
-an expression with a fixed hour. What a stopped server missed is made up for once a schedule, with the last time that was
+A time that a change of clocks leaves out is made up for as `cronsim` has it (Debian's cron), and one that
+comes twice fires once for
+an expression with a fixed hour. What a stopped server missed is made up for once a schedule, with the last
+time that was
 missed, and only where that is less than a day ago: nobody wants last month's reports of a laptop that was off.
 """
 
@@ -10,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -42,7 +44,7 @@ def last_missed(cron: str, zone: str, last: float, now: float) -> datetime | Non
 
 def tick(function: FunctionSpec, at: datetime, now: float) -> Tick:
     """The same id for the same schedule and time, whoever makes it."""
-    utc = at.astimezone(timezone.utc)
+    utc = at.astimezone(UTC)
     return Tick(
         at,
         late_s=max(0.0, round(now - at.timestamp(), 3)),

@@ -1,6 +1,6 @@
 """The local cloud's server: one app and stage, in the foreground for `dev`, detached for `deploy --provider local`.
 
-    python -m faasbridge.local.server --project DIR --stage S --port P [--test] [--detached]
+python -m faasbridge.local.server --project DIR --stage S --port P [--test] [--detached]
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from .pool import Pool, StartFailure
 from .records import Invocation, Line, Notice, iso
 from .release import Release, Source, limits_of
 from .schedules import Schedules
-from .state import Lock, Running, dev_folder, make_folder
 from .stages import stage_from_json
+from .state import Lock, Running, dev_folder, make_folder
 from .storage import Storage, unknown
 from .store import Store, shared
 from .web import ApiApp, HttpServer, Receive, Scope, Send, listen
@@ -236,7 +236,7 @@ class LocalServer:
             found = await asyncio.wait_for(asyncio.shield(worker.loaded), 60)
         except (ConnectionError, TimeoutError) as error:
             said = "".join(f"\n{line.text}" for line in lines[-20:])
-            raise ConfigError(f"importing {source.stage.app_ref}: {error or 'no end within 60 s'}{said}") from None
+            raise ConfigError(f"importing {source.stage.app_ref}: {str(error) or 'no end within 60 s'}{said}") from None
         finally:
             worker.kill()
         if found["t"] == "broken":
@@ -322,7 +322,13 @@ async def serve(server: LocalServer, *, attached: bool = False) -> None:
     """Runs until SIGTERM, SIGINT, the control API or, attached, the end of standard input ends it."""
     loop = asyncio.get_running_loop()
     if attached:
-        loop.add_reader(0, lambda: os.read(0, 4096) or (loop.remove_reader(0), server.ask_to_stop()))
+
+        def read() -> None:
+            if not os.read(0, 4096):
+                loop.remove_reader(0)
+                server.ask_to_stop()
+
+        loop.add_reader(0, read)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.ask_to_stop)
     await server.start()
@@ -376,14 +382,22 @@ def _make(stage: Stage, folder: Path, given: argparse.Namespace) -> LocalServer:
         with contextlib.suppress(OSError):
             if isinstance(event, Invocation):
                 reason = f": {event.reason}" if event.reason else ""
-                print(f"{event.function}  {event.trigger}  {event.ms:.1f} ms  {event.outcome}{reason}  {event.id}", flush=True)
+                print(
+                    f"{event.function}  {event.trigger}  {event.ms:.1f} ms  {event.outcome}{reason}  {event.id}",
+                    flush=True,
+                )
             else:
                 print(f"{event.kind}  {event.function}  {event.text}", flush=True)
 
     project = Path(given.project).absolute() if given.detached else None
     return LocalServer(
         stage,
-        folder=folder, port=given.port, test=given.test, fresh=not given.detached, project=project, on_event=None if given.test else tell
+        folder=folder,
+        port=given.port,
+        test=given.test,
+        fresh=not given.detached,
+        project=project,
+        on_event=None if given.test else tell,
     )
 
 

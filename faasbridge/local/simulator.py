@@ -1,4 +1,5 @@
-"""An app running on this machine that tests can drive: the server in a process of its own, with a fresh state for tests."""
+"""An app running on this machine that tests can drive: the server in a process of its own, with a fresh state
+for tests."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ STOP_TIMEOUT_S = 15.0
 
 
 class LocalSimulator:
-    """Implements `provider.Simulator`. `test`: a temporary folder, immediate retries, schedules that wait to be invoked."""
+    """Implements `provider.Simulator`. `test`: a temporary folder, immediate retries, schedules that wait to
+    be invoked."""
 
     def __init__(self, stage: Stage, *, test: bool = False) -> None:
         self._stage = stage
@@ -63,7 +65,9 @@ class LocalSimulator:
             self._temporary = tempfile.mkdtemp(prefix="faasbridge-")
             self._folder = Path(self._temporary, self._stage.name)
         atexit.register(self.stop)
-        self._process, self._running = launch(self._stage, self._folder, port=0, test=self._test, timeout_s=START_TIMEOUT_S)
+        self._process, self._running = launch(
+            self._stage, self._folder, port=0, test=self._test, timeout_s=START_TIMEOUT_S
+        )
         self._client = Client(self._running)
         self._opened = Store(self._folder)
 
@@ -143,7 +147,9 @@ def settle(store: Store, client: Client, timeout_s: float) -> None:
             broken = {name: f["broken"] for name, f in functions.items() if f["broken"] and f["pending"]}
             waiting = sum(1 for f in functions.values() if f["pending"])
             if broken and len(broken) == waiting:
-                raise TimeoutError("; ".join(f"function {name} cannot be loaded: {why}" for name, why in broken.items()))
+                raise TimeoutError(
+                    "; ".join(f"function {name} cannot be loaded: {why}" for name, why in broken.items())
+                )
         time.sleep(pause)
         pause = min(pause * 1.5, 0.01)
 
@@ -167,7 +173,8 @@ def inbox_of(store: Store, function: str) -> str:
 def _left(store: Database) -> dict[str, str]:
     """Inbox -> a sentence. One statement, so that an event on its way from one inbox to another is in one of them."""
     found = store.read().execute(
-        "SELECT inbox, count(*), max(attempts), (SELECT reason FROM inbox i WHERE i.inbox = inbox.inbox AND reason != '' LIMIT 1)"
+        "SELECT inbox, count(*), max(attempts), (SELECT reason FROM inbox i WHERE i.inbox = inbox.inbox AND "
+        "reason != '' LIMIT 1)"
         " FROM inbox WHERE inbox IN (SELECT inbox FROM handlers) GROUP BY inbox"
     )
     left = {}

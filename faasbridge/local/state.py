@@ -3,8 +3,10 @@
     <project>/.faasbridge/<stage>/            what `faasbridge dev` runs in, its server in the foreground
     <project>/.faasbridge/<stage>-deployed/   what `faasbridge deploy --provider local` runs in, its server detached
 
-A stage can so be worked on while a deployment of it runs; neither sees the other's data. What asks for "the running app"
-(`invoke`, `logs`, `dead-letters`, `url`, `status`) means the deployment where there is one, else `dev`'s. FAASBRIDGE_STATE names
+A stage can so be worked on while a deployment of it runs; neither sees the other's data. What asks for "the
+running app"
+(`invoke`, `logs`, `dead-letters`, `url`, `status`) means the deployment where there is one, else `dev`'s.
+FAASBRIDGE_STATE names
 another folder than `.faasbridge`; several projects must not share it.
 """
 

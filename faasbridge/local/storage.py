@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -77,7 +78,7 @@ class Storage:
         def chunks() -> Iterator[bytes]:
             size = 0
             while True:
-                message = asyncio.run_coroutine_threadsafe(receive(), loop).result()  # type: ignore[arg-type]
+                message = asyncio.run_coroutine_threadsafe(_received(receive), loop).result()
                 if message["type"] == "http.disconnect":
                     raise ConnectionAbortedError
                 part: bytes = message.get("body", b"")
@@ -103,7 +104,9 @@ class Storage:
         try:
             span = _range(asked.get("range"), info.size)
             if span is None:
-                await self._refuse(send, 416, "the range lies outside of the object", ("content-range", f"bytes */{info.size}"))
+                await self._refuse(
+                    send, 416, "the range lies outside of the object", ("content-range", f"bytes */{info.size}")
+                )
                 return
             start, end = span
             headers = [
@@ -114,7 +117,12 @@ class Storage:
                 ("accept-ranges", "bytes"),
                 ("x-content-type-options", "nosniff"),
                 ("content-security-policy", _SANDBOX),
-                ("content-disposition", "inline" if info.content_type.startswith(_SHOWN) and "svg" not in info.content_type else "attachment"),
+                (
+                    "content-disposition",
+                    "inline"
+                    if info.content_type.startswith(_SHOWN) and "svg" not in info.content_type
+                    else "attachment",
+                ),
             ]
             partial = "range" in asked and (start, end) != (0, info.size)
             if partial:
@@ -147,8 +155,6 @@ class Storage:
         await send_response(send, "OPTIONS", 204, headers, b"")
 
     async def _refuse(self, send: Send, status: int, text: str, *headers: tuple[str, str]) -> None:
-        import json
-
         given = [*_CORS, ("content-type", "application/json"), ("connection", "close"), *headers]
         await send_response(send, "", status, given, json.dumps({"error": text}).encode())
 
@@ -160,6 +166,10 @@ class Storage:
 
     async def _run(self, function: Any, *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+
+
+async def _received(receive: Receive) -> Any:
+    return await receive()
 
 
 async def unknown(scope: Scope, receive: Receive, send: Send) -> None:

@@ -24,7 +24,8 @@ _SUFFIXES = (".pyc", ".pyo", "~", ".swp", ".swx", ".tmp")
 
 
 class Wanted:
-    """Which changes matter: not those of tools and editors, nor of the state folder. `.env` is read when it is needed."""
+    """Which changes matter: not those of tools and editors, nor of the state folder. `.env` is read when it is
+    needed."""
 
     def __init__(self, root: Path) -> None:
         self._root = str(root)
@@ -38,13 +39,18 @@ class Wanted:
 
 
 async def watch(server: LocalServer, app: str | None = None) -> None:
-    """Reloads the server on every change until it is cancelled or the server stops. What is wrong is told to `on_event`."""
+    """Reloads the server on every change until it is cancelled or the server stops. What is wrong is told to
+    `on_event`."""
     root = server.stage.root
     wanted = Wanted(root)
-    batches = awatch(root, watch_filter=wanted, debounce=DEBOUNCE_MS, step=STEP_MS, stop_event=server.stopping, rust_timeout=500)
+    batches = awatch(
+        root, watch_filter=wanted, debounce=DEBOUNCE_MS, step=STEP_MS, stop_event=server.stopping, rust_timeout=500
+    )
     first = asyncio.ensure_future(anext(batches, None))
     try:
-        await asyncio.sleep(0)  # the watch is set up by now; what was saved between the reading of the code and that is found here
+        await asyncio.sleep(
+            0
+        )  # the watch is set up by now; what was saved between the reading of the code and that is found here
         if await asyncio.to_thread(changed_since, root, wanted, server.read_at - 0.05):
             await server.reload()
         changes = await first

@@ -124,7 +124,8 @@ def _json(status: int, value: Any) -> tuple[int, list[Any], bytes]:
 
 
 def listen(port: int, *, exact: bool) -> socket.socket:
-    """A socket on 127.0.0.1. A port that is taken raises ConfigError where it must be this one, else the next free one is taken."""
+    """A socket on 127.0.0.1. A port that is taken raises ConfigError where it must be this one, else the next
+    free one is taken."""
     for candidate in (port, *(range(port + 1, min(port + 50, 65535)) if not exact and port else ()), 0):
         found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -135,7 +136,9 @@ def listen(port: int, *, exact: bool) -> socket.socket:
             found.close()
             if error.errno in (errno.EADDRINUSE, errno.EACCES) and exact and candidate:
                 taken = "is in use" if error.errno == errno.EADDRINUSE else "may not be used"
-                raise ConfigError(f"port {port} {taken}; choose another one with --port, or --port 0 for any free one") from error
+                raise ConfigError(
+                    f"port {port} {taken}; choose another one with --port, or --port 0 for any free one"
+                ) from error
             if not candidate:
                 raise
             continue
@@ -150,7 +153,7 @@ class HttpServer:
         self._socket = sock
         self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"
         config = uvicorn.Config(
-            app,  # type: ignore[arg-type]
+            app,
             http="httptools",
             ws="none",
             lifespan="off",

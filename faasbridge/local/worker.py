@@ -2,7 +2,8 @@
 
     python -m faasbridge.local.worker FD
 
-It imports the core, says `ready`, and waits for its job; what is in the job (which app, which function) is loaded then, so
+It imports the core, says `ready`, and waits for its job; what is in the job (which app, which function) is
+loaded then, so
 that a spare worker becomes any function's in the time the app itself takes to load. The main thread runs handlers. A
 second one reads the socket, which lets the server take back what has not been started, and ends the process when the
 server is gone, even while a handler runs.
@@ -14,8 +15,8 @@ exactly the one event it died in, and what comes after it was never begun.
 from __future__ import annotations
 
 import os
-import sys
 import sqlite3  # noqa: F401 - ahead of the job: every function that uses a local resource needs it
+import sys
 from _queue import Empty, SimpleQueue
 from time import perf_counter
 
@@ -91,7 +92,7 @@ class Worker:
         work = self.waiting.get()
         if work is _END or not self.load(work[0]):
             return
-        while not self.leaving:
+        while True:
             work = self.waiting.get()
             if work is _END:
                 return
@@ -107,9 +108,12 @@ class Worker:
                 answer["leaving"] = True
             self.channel.send(answer, content)
             self.output.invocation = ""
+            if self.leaving:
+                return
 
     def load(self, job: Job) -> bool:
-        """Makes this process the worker of the job's function. False where the app cannot be loaded; that is reported."""
+        """Makes this process the worker of the job's function. False where the app cannot be loaded; that is
+        reported."""
         start = perf_counter()
         from .loading import Broken, load_app
 
@@ -189,7 +193,9 @@ class Worker:
         late = False
         try:
             if events:
-                failures = self.runner.deliver([e for _, e in events], attempts=[attempts[i] for i, _ in events], id=header["id"])
+                failures = self.runner.deliver(
+                    [e for _, e in events], attempts=[attempts[i] for i, _ in events], id=header["id"]
+                )
                 for failure in failures:
                     index = next(i for i, event in events if event is failure.event)
                     failed.append([index, _reason(failure.error), failure.rejected])

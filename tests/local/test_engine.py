@@ -1,8 +1,10 @@
-"""What happens to an event: handled once it succeeds, tried again when it fails, a dead letter in the end, never lost."""
+"""What happens to an event: handled once it succeeds, tried again when it fails, a dead letter in the end,
+never lost."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -255,7 +257,7 @@ def work(message: Message) -> None:
 
 
 def test_expired_rows_are_changes_too(local: Callable[..., Any], until: Callable[..., None]) -> None:
-    from datetime import datetime, timedelta, timezone
+    from datetime import datetime, timedelta
 
     app = local(
         """
@@ -266,7 +268,7 @@ def test_expired_rows_are_changes_too(local: Callable[..., Any], until: Callable
         """
     )
     rows = app.app.table("rows", key="id")
-    rows.put({"id": "a"}, expires_at=datetime.now(timezone.utc) + timedelta(milliseconds=50))
+    rows.put({"id": "a"}, expires_at=datetime.now(UTC) + timedelta(milliseconds=50))
     until(lambda: "a delete" in app.rows(), "the expiry")
 
 
@@ -332,7 +334,7 @@ def end(message: Message) -> None:
         app.simulator.invoke("work", Message("x"))
     with pytest.raises(FaaSBridgeError, match="exit code 1"):
         app.simulator.invoke("end", Message("x"))
-    with pytest.raises(FaaSBridgeError, match="no function 'wrok'.*did you mean 'work'"):
+    with pytest.raises(FaaSBridgeError, match=r"no function 'wrok'.*did you mean 'work'"):
         app.simulator.invoke("wrok", Message("x"))
     assert app.simulator.dead_letters("work") == []
 

@@ -1,6 +1,7 @@
 """kill -9 of the whole thing at any moment loses no accepted event and no acknowledged write.
 
-A generator sends messages, puts rows and puts objects, and writes down each one once it was acknowledged, in a file of its
+A generator sends messages, puts rows and puts objects, and writes down each one once it was acknowledged, in a
+file of its
 own that it syncs. The server's whole process group, and sometimes the generator, is killed at random moments and
 started again. In the end each acknowledged thing is there, and each event was handled at least once.
 
@@ -138,7 +139,11 @@ def _missing(stage: Stage, folder: Path, log: Path, running: Running) -> list[st
                 missing.append(f"lost: {name}")
             if kind == "file" and files.get(name) != f"content of {name} ".encode() * 500:
                 missing.append(f"changed: {name}")
-        dead = [json.dumps(letter.reason) for function in ("work", "hear", "changed", "created") for letter in _dead(store, function)]
+        dead = [
+            json.dumps(letter.reason)
+            for function in ("work", "hear", "changed", "created")
+            for letter in _dead(store, function)
+        ]
         return missing + dead
     finally:
         client.close()

@@ -136,7 +136,9 @@ def test_nothing_in_flight_is_lost_while_code_is_saved_again_and_again(dev: Dev,
 
 
 def test_a_request_that_runs_is_finished_by_the_old_code(dev: Dev, until: Callable[..., None]) -> None:
-    slow = APP + """
+    slow = (
+        APP
+        + """
 @app.get("/slow", uses=[seen.put, seen.get])
 def slow(request: Request) -> Reply:
     seen.put({{"id": "begun"}})
@@ -144,6 +146,7 @@ def slow(request: Request) -> Reply:
         time.sleep(0.005)
     return "{version}"
 """
+    )
     dev.local.write(slow.format(version="two"))
     until(lambda: dev.get() == (200, b"two"), "the second version")
     answer: Future[Any] = Future()
@@ -185,4 +188,7 @@ def test_tools_and_editors_do_not_cause_reloads(tmp_path: Path) -> None:
     wanted = Wanted(tmp_path)
     quiet = [".git/index", "__pycache__/x.pyc", ".faasbridge/dev/state.db", "a.py~", ".main.py.swp", ".venv/lib/x.py"]
     assert [path for path in quiet if wanted(Change.modified, str(tmp_path / path))] == []
-    assert all(wanted(Change.modified, str(tmp_path / path)) for path in ("main.py", "src/a/b.py", "pyproject.toml", "page.html"))
+    assert all(
+        wanted(Change.modified, str(tmp_path / path))
+        for path in ("main.py", "src/a/b.py", "pyproject.toml", "page.html")
+    )

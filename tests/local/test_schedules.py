@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +21,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def utc(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=timezone.utc)  # type: ignore[misc, arg-type]
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc, arg-type]
 
 
 def times(cron: str, zone: str, after: datetime, count: int) -> list[datetime]:
@@ -30,7 +30,7 @@ def times(cron: str, zone: str, after: datetime, count: int) -> list[datetime]:
     for _ in range(count):
         found.append(next_time(cron, zone, at))
         at = found[-1].timestamp()
-    return [each.astimezone(timezone.utc) for each in found]
+    return [each.astimezone(UTC) for each in found]
 
 
 def test_a_daily_time_keeps_its_hour_on_the_wall_in_summer_and_winter() -> None:
@@ -86,10 +86,12 @@ def test_a_tick_says_its_time_in_the_zone_of_the_schedule_and_has_one_id_for_it(
     made = tick(function, at, at.timestamp() + 2)
     assert made.scheduled_for == at
     assert made.late_s == 2
-    assert made.id == tick(function, at.astimezone(timezone.utc), 0).id
+    assert made.id == tick(function, at.astimezone(UTC), 0).id
 
 
-def test_a_server_makes_up_for_what_it_missed_and_only_once(local: Callable[..., Any], until: Callable[..., None]) -> None:
+def test_a_server_makes_up_for_what_it_missed_and_only_once(
+    local: Callable[..., Any], until: Callable[..., None]
+) -> None:
     app = local(
         textwrap.dedent("""
         @app.schedule("0 * * * *", timezone="Europe/Berlin", uses=[seen.put])

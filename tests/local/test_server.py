@@ -7,7 +7,6 @@ import os
 import socket
 import stat
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +63,10 @@ def test_an_answer_leaves_as_it_was_given(local: Callable[..., Any]) -> None:
     status, headers, content = app.http("GET", "/")
     assert (status, content) == (201, bytes(range(256)))
     assert [v for n, v in headers if n == "x-many"] == ["1", "2"]
-    assert [v for n, v in headers if n == "set-cookie"] == ["a=1; Path=/; HttpOnly; Secure; SameSite=Lax", "b=2; Path=/b"]
+    assert [v for n, v in headers if n == "set-cookie"] == [
+        "a=1; Path=/; HttpOnly; Secure; SameSite=Lax",
+        "b=2; Path=/b",
+    ]
     assert ("content-type", "image/x") in headers
     status, headers, content = app.http("HEAD", "/")
     assert (status, content) == (201, b"")
@@ -239,7 +241,9 @@ def test_storage_takes_and_gives_objects_by_signed_urls(local: Callable[..., Any
     assert dict(headers)["content-range"] == "bytes 1-6/800"
     assert app.http("GET", get, headers=[("Range", "bytes=800-")], url=base)[0] == 416
     assert app.http("PUT", get, b"x", url=base)[0] == 403
-    status, headers, _ = app.http("OPTIONS", path, headers=[("Access-Control-Request-Headers", "content-type")], url=base)
+    status, headers, _ = app.http(
+        "OPTIONS", path, headers=[("Access-Control-Request-Headers", "content-type")], url=base
+    )
     assert status == 204
     assert dict(headers)["access-control-allow-methods"] == "GET, HEAD, PUT"
     bucket.delete("ünï/a b.html")
@@ -248,7 +252,9 @@ def test_storage_takes_and_gives_objects_by_signed_urls(local: Callable[..., Any
     assert "error" in json.loads(content)
 
 
-def test_an_upload_of_unknown_length_stops_at_its_limit_and_leaves_nothing(local: Callable[..., Any], until: Callable[..., None]) -> None:
+def test_an_upload_of_unknown_length_stops_at_its_limit_and_leaves_nothing(
+    local: Callable[..., Any], until: Callable[..., None]
+) -> None:
     app = local('uploads = app.bucket("uploads")\n')
     bucket = app.app.bucket("uploads")
     url = bucket.sign_put("big", expires_s=60, max_bytes=100_000)
@@ -304,7 +310,9 @@ def test_an_unwritable_state_folder_is_one_sentence(tmp_path: Path) -> None:
         Lock(tmp_path / "file" / "below").acquire()
 
 
-def test_stopping_finishes_what_runs_and_leaves_no_process(local: Callable[..., Any], until: Callable[..., None]) -> None:
+def test_stopping_finishes_what_runs_and_leaves_no_process(
+    local: Callable[..., Any], until: Callable[..., None]
+) -> None:
     app = local(
         """
         jobs = app.queue("jobs")
@@ -361,7 +369,12 @@ def test_a_killed_server_takes_its_workers_with_it(local: Callable[..., Any], un
 
 
 def _children(pid: int) -> list[int]:
-    return [int(text) for text in subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout.split()]
+    return [
+        int(text)
+        for text in subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True
+        ).stdout.split()
+    ]
 
 
 def _alive(pid: int) -> bool:
