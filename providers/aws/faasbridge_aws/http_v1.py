@@ -2,7 +2,8 @@
 
 `multiValueHeaders` and `multiValueQueryStringParameters` have every value; their single-value twins only the last, and
 either may be null. A load balancer sends one of the two, as its target group is set, with the query still encoded, and
-wants the answer in the same form.
+wants the answer in the same form. The path is encoded as the client sent it, but for an HTTP API (`version` is `1.0`),
+which decodes all of it except `%25`.
 Sources: API Gateway Developer Guide, "Lambda proxy integrations in API Gateway"; Elastic Load Balancing, "Use Lambda
 functions as targets of an Application Load Balancer".
 """
@@ -98,6 +99,8 @@ def decode(native: dict[str, Any]) -> LazyRequest:
     form = BalancerRequest if "elb" in native["requestContext"] else V1Request
     path = native["path"] or "/"
     if "%" in path:
+        if native.get("version") == "1.0":
+            return form(native, native["httpMethod"], path.replace("%25", "%"), None)
         return form(native, native["httpMethod"], unquote(path), path)
     return form(native, native["httpMethod"], path, None)
 

@@ -1,8 +1,9 @@
 """Payload format 2.0: API Gateway HTTP APIs and Lambda function URLs.
 
 Header names arrive in lower case with repeats joined by commas, cookies apart from them, and `rawQueryString` as the
-client sent it. An HTTP API hands over `rawPath` decoded; a function URL leaves it encoded.
-Source: API Gateway Developer Guide, "Create AWS Lambda proxy integrations for HTTP APIs in API Gateway".
+client sent it. An HTTP API hands over `rawPath` decoded but for `%25`; a function URL leaves it encoded.
+Sources: API Gateway Developer Guide, "Create AWS Lambda proxy integrations for HTTP APIs in API Gateway"; for the path
+the captured events of the GitHub project hotsock/voker, pull request 8.
 """
 
 from __future__ import annotations
@@ -58,10 +59,12 @@ def decode(native: dict[str, Any]) -> V2Request:
     if stage != "$default" and (path == f"/{stage}" or path.startswith(f"/{stage}/")):
         path = path[len(stage) + 1 :] or "/"
     method = context["http"]["method"]
-    if "%" in path and ".lambda-url." in context.get("domainName", ""):
+    if "%" not in path:
+        request = V2Request(native, method, path, None)
+    elif ".lambda-url." in context.get("domainName", ""):
         request = V2Request(native, method, unquote(path), path)
     else:
-        request = V2Request(native, method, path, None)
+        request = V2Request(native, method, path.replace("%25", "%"), None)
     body = native.get("body")
     if body and not native.get("isBase64Encoded"):
         request.body = body.encode()

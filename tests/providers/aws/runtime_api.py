@@ -31,11 +31,10 @@ class Sandbox:
     """`folder` is an unpacked artifact; `env` comes on top of what Lambda sets. Use it as a context manager."""
 
     def __init__(self, folder: Path, handler: str, path: list[str], timeout_s: float = 20.0, **env: str) -> None:
-        self.events: queue.Queue[tuple[str, bytes]] = queue.Queue()
+        self.events: queue.Queue[tuple[str, bytes] | None] = queue.Queue()
         self.results: queue.Queue[Result] = queue.Queue()
         self.timeout_s = timeout_s
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self.server.daemon_threads = True
+        self.server = _Server(("127.0.0.1", 0), _handler_of(self))
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
         self.log_path = folder / "log.txt"
@@ -69,6 +68,7 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
+        self.events.put(None)  # the thread that answers the pending `next` ends
         self.server.shutdown()
         self.server.server_close()
 
@@ -86,13 +86,25 @@ class Sandbox:
         return [json.loads(line) for line in lines if line.startswith("{")]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # the sandbox was killed
+            super().handle_error(request, client_address)
+
+
 def _handler_of(sandbox: Sandbox) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
-            request_id, body = sandbox.events.get()
+            event = sandbox.events.get()
+            if event is None:
+                self.close_connection = True
+                return
+            request_id, body = event
             self.send_response(200)
             self.send_header("Lambda-Runtime-Aws-Request-Id", request_id)
             self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + sandbox.timeout_s) * 1000)))

@@ -56,7 +56,7 @@ def http_api(sent: Sent, *, url: bool = False) -> dict[str, Any]:
     body, is_base64 = _body(sent.body)
     return {
         "version": "2.0",
-        "rawPath": quote(sent.path) if url else sent.path,
+        "rawPath": quote(sent.path) if url else sent.path.replace("%", "%25"),
         "rawQueryString": _raw_query(sent),
         "cookies": [f"{name}={value}" for name, value in sent.cookies],
         "headers": {name: ",".join(values) for name, values in _many(sent.headers).items()},
@@ -88,6 +88,11 @@ def rest_api(sent: Sent) -> dict[str, Any]:
         "body": body or None,
         "isBase64Encoded": is_base64,
     }
+
+
+def http_api_1(sent: Sent) -> dict[str, Any]:
+    """An HTTP API that is set to payload 1.0."""
+    return {**rest_api(sent), "version": "1.0", "path": sent.path.replace("%", "%25")}
 
 
 def balancer(sent: Sent) -> dict[str, Any]:
@@ -128,7 +133,15 @@ def lattice(sent: Sent) -> dict[str, Any]:
     }
 
 
-FORMS: list[Callable[[Sent], dict[str, Any]]] = [http_api, function_url, rest_api, balancer, single_balancer, lattice]
+FORMS: list[Callable[[Sent], dict[str, Any]]] = [
+    http_api,
+    http_api_1,
+    function_url,
+    rest_api,
+    balancer,
+    single_balancer,
+    lattice,
+]
 
 tokens = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=12)
 values = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters=',;"= '), max_size=12)
@@ -207,8 +220,9 @@ def test_encoded_slash_stays_in_its_segment_where_the_path_arrives_encoded() -> 
     assert (request.path, request.raw_path) == ("/files/a/b", "/files/a%2Fb")
 
 
-def test_path_of_an_http_api_is_not_decoded_twice() -> None:
-    assert http.decode(http_api(Sent("GET", "/100%25", [], [], [], b""))).path == "/100%25"
+@pytest.mark.parametrize("form", FORMS)
+def test_path_is_not_decoded_twice(form: Callable[[Sent], dict[str, Any]]) -> None:
+    assert http.decode(form(Sent("GET", "/100%25 %2F", [], [], [], b""))).path == "/100%25 %2F"
 
 
 def test_stage_of_an_http_api_is_above_the_root() -> None:
