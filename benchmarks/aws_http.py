@@ -196,7 +196,7 @@ def figures(rounds: int = 9) -> list[Figure]:
             samples[name].append(seconds / counts[name] * 1e6)
     took = {name: middle(values) for name, values in samples.items()}
     peers = [took[name] for name in PEERS if name in took]
-    budget = min(2 * took["by hand"], *(0.4 * peer for peer in peers))
+    budget = min([2 * took["by hand"], *(0.4 * peer for peer in peers)])
     how = f"JSON in and out, median of {rounds}; at most twice by hand ({took['by hand']:.2f} us)"
     how += f" and 0.4 of the best peer ({min(peers):.1f} us)" if peers else ""
     return [
