@@ -83,8 +83,13 @@ class Finding:
 class ResourceKit(Protocol):
     """One resource kind on one provider. The built-in kinds are kits too."""
 
-    kind: str
-    driver: str  # "faasbridge_aws.drivers.bucket:BucketDriver", imported on first use
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def driver(self) -> str:
+        """`faasbridge_aws.drivers.bucket:BucketDriver`, imported on first use."""
+        ...
 
     def synthesize(self, resource: ResourceSpec, stage: Stage) -> Mapping[str, Any]:
         """The fragment of the vendor's template that makes it."""

@@ -332,7 +332,7 @@ def test_rights_of_an_api_are_those_of_all_its_routes(run: Any) -> None:
 
 
 def test_a_resource_outside_of_an_invocation_is_a_config_error() -> None:
-    app, files, _ = rights_app()
+    _, files, _ = rights_app()
     with pytest.raises(ConfigError, match="outside of an invocation"):
         files.get("k")
     with pytest.raises(ConfigError, match="only while a handler runs"):

@@ -132,9 +132,9 @@ def test_cookies_are_safe_unless_told_otherwise() -> None:
 
 @pytest.mark.parametrize("value", ["a\r\nset-cookie: b=1", "a\nb", "a\0", "\N{SNOWMAN}"])
 def test_a_header_cannot_smuggle_another(value: str) -> None:
-    with pytest.raises(ValueError, match="control character|latin-1"):
+    with pytest.raises(ValueError, match=r"control character|latin-1"):
         Response(headers={"x-name": value}).finish()
-    with pytest.raises(ValueError, match="control character|latin-1"):
+    with pytest.raises(ValueError, match=r"control character|latin-1"):
         Response(cookies={"name": value}).finish()
 
 

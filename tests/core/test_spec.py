@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -196,7 +197,7 @@ def test_what_is_no_manifest_is_refused(text: str) -> None:
 
 
 def test_a_manifest_of_another_version_says_what_to_do() -> None:
-    with pytest.raises(ConfigError, match="has version 99, .* write it again"):
+    with pytest.raises(ConfigError, match=r"has version 99, .* write it again"):
         AppSpec.from_json(json.dumps({**MANIFEST, "version": 99}))
 
 
@@ -239,11 +240,7 @@ def test_every_mistake_is_a_line_with_its_place() -> None:
         ],
         strict=True,
     ):
-        pytest.raises(ConfigError, _fail, line).match(place + says)
-
-
-def _fail(text: str) -> None:
-    raise ConfigError(text)
+        assert re.match(place + says, line), line
 
 
 NOTHING = functools.partial(lambda *args: None)
@@ -265,7 +262,7 @@ NOTHING = functools.partial(lambda *args: None)
         (lambda app: app.queue("x").dead_letters.on_message(name="f")(NOTHING), "queue 'x' has no handler"),
         (lambda app: app.table("t", key=""), "key= is the name of a field"),
         (lambda app: app.table("t", key="a", sort_key="a"), "must be two fields"),
-        (lambda app: app.table("t", key="a", indexes={"i": ("a",)}), "is a pair of two fields"),  # type: ignore[dict-item]
+        (lambda app: app.table("t", key="a", indexes={"i": ("a",)}), "is a pair of two fields"),
         (lambda app: app.table("t", key="a", indexes={"i": ("a", "a")}), "is a pair of two fields"),
         (lambda app: app.table("t", key="a", indexes={"i i": ("a", "b")}), "index 'i i' is no name"),
         (lambda app: app.queue("q", max_attempts=0), "max_attempts= lies between 1 and 100"),

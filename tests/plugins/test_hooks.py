@@ -71,7 +71,7 @@ def test_faasbridge_providers(register: Any) -> None:
     assert type(plugins.provider("nimbus")).__name__ == "OrderedDict"
     with pytest.raises(ConfigError, match=r"provider 'broken' \(not_there:Provider\) cannot be loaded: ModuleNotFound"):
         plugins.provider("broken")
-    with pytest.raises(ConfigError, match="there is no provider 'nimbos'; did you mean 'nimbus'"):
+    with pytest.raises(ConfigError, match=r"there is no provider 'nimbos'; did you mean 'nimbus'"):
         plugins.provider("nimbos")
 
 
@@ -90,7 +90,7 @@ def test_faasbridge_resource_kits(register: Any) -> None:
     assert "acme.queue" not in plugins.kits("aws")
     of_another.__name__ = "faasbridge_resource_kits"
     register(of_another, name="another")
-    with pytest.raises(ConfigError, match="brings a kit for 'acme.queue' on 'local', which has one already"):
+    with pytest.raises(ConfigError, match=r"brings a kit for 'acme.queue' on 'local', which has one already"):
         plugins.kits("local")
 
 
