@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 
-from . import local, runtime
+from . import aws_http, local, runtime
 from .report import Figure, show
 
 GROUPS: dict[str, Callable[[], list[Figure]]] = {
     "imports": runtime.imports,
     "dispatch": runtime.dispatch,
+    "aws-http": aws_http.figures,
     "queue": local.throughput,
     "http": local.warm_http,
     "reload": local.reload,
