@@ -91,8 +91,11 @@ def decode_json(native: Any, as_messages: bool = False, *, topic: str = "") -> l
 
 
 def decode_cloudevent(event: dict[str, Any], as_messages: bool = False, raw: bytes | None = None) -> list[Event]:
-    """The events of a CloudEvent as `cloudevent` gives it; `raw`: its data as it was sent, where that is known. One of no kind listed here is a Message: its data is the
-    body, and the attributes beyond CloudEvents' own four, subject and time are the message's."""
+    """The events of a CloudEvent as `cloudevent` gives it; `raw`: its data as it was sent, where that is known.
+
+    One of no kind listed here is a Message: its data is the body, and the attributes beyond CloudEvents' own four,
+    subject and time are the message's.
+    """
     type = event["type"]
     if type == events_pubsub.TYPE and isinstance(event.get("data"), dict):
         return _guarded(events_pubsub.decode, event["data"], event, as_messages)

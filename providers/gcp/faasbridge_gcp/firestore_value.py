@@ -131,7 +131,8 @@ def _to(value: Any, depth: int) -> Any:
     if kind is list:
         if depth > _DEEPEST and value:
             return {_JSON: json.dumps(value)}
-        return [{_LIST: _to(item, depth + 2)} if type(item) is list else _to(item, depth + 1) for item in value]
+        items = [_to(item, depth + (2 if type(item) is list else 1)) for item in value]
+        return [{_LIST: item} if type(item) is list else item for item in items]
     if kind is not dict:
         return value
     if len(value) == 1:
@@ -175,7 +176,7 @@ def _from_object(value: Any) -> Any:
             value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond, value.tzinfo
         )
         return plain if plain.tzinfo else plain.replace(tzinfo=UTC)
-    path = getattr(value, "_document_path", None) or getattr(value, "path", None)
+    path = getattr(value, "_document_path", None)
     if isinstance(path, str):
         return path
     raise TypeError(f"it holds a {type(value).__name__}")

@@ -23,8 +23,11 @@ def decode(native: Any) -> Request:
     """The request, its body read to the end, chunked or not."""
     environ = getattr(native, "environ", {})
     raw_path = (environ.get("RAW_URI") or environ.get("REQUEST_URI") or "").partition("?")[0]
-    if "://" in raw_path[:8]:  # a proxy's absolute form
-        raw_path = "/" + raw_path.partition("://")[2].partition("/")[2]
+    if raw_path[:1] != "/":
+        # A proxy's absolute form, or nothing.
+        raw_path = "/" + raw_path.partition("://")[2].partition("/")[2] if "://" in raw_path else ""
+    if not raw_path.isascii():
+        raw_path = ""  # not escaped by the client: which bytes it sent is known to PATH_INFO only
     path = unquote(raw_path) if raw_path else native.path or "/"
     headers = native.headers
     return Request(
