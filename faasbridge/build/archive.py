@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Final
 
@@ -62,7 +61,7 @@ def write(path: Path, files: Mapping[str, bytes | Path], base: Path | None, *, p
                 if name.endswith(".py") and bytecode_for(python_version):
                     compiled = _bytecode(name, data)
                     if compiled is not None:
-                        _add(zipped, cache_from_source(name), compiled)
+                        _add(zipped, bytecode_name(name), compiled)
         digest = sha256(unfinished.read_bytes()).hexdigest()
         size = unfinished.stat().st_size
         unfinished.replace(path)
@@ -74,6 +73,13 @@ def write(path: Path, files: Mapping[str, bytes | Path], base: Path | None, *, p
 def bytecode_for(python_version: str) -> bool:
     """Whether bytecode of the running Python is the target's."""
     return python_version in ("", f"{sys.version_info.major}.{sys.version_info.minor}")
+
+
+def bytecode_name(name: str) -> str:
+    """`__pycache__/x.cpython-313.pyc` beside the source, whatever PYTHONPYCACHEPREFIX says on this machine."""
+    folder, _, file = name.rpartition("/")
+    cached = f"__pycache__/{file.removesuffix('.py')}.{sys.implementation.cache_tag}.pyc"
+    return f"{folder}/{cached}" if folder else cached
 
 
 def _add(zipped: zipfile.ZipFile, name: str, data: bytes, *, executable: bool = False) -> None:

@@ -12,4 +12,6 @@ def main() -> None:
     with Faults(sys.argv[1:]):
         from .commands import command_line
 
-        sys.exit(command_line()(prog_name="faasbridge", standalone_mode=False) or 0)
+        code = command_line()(prog_name="faasbridge", standalone_mode=False) or 0
+        sys.stdout.flush()  # where it fails, it fails in here
+        sys.exit(code)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -17,6 +16,8 @@ from .faults import UsageError
 from .options import Session, session
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ..local.server import LocalServer
     from ..provider import Simulator, Stage
 
@@ -50,6 +51,8 @@ def command(
 
 
 async def _local(session: Session, stage: Stage, view: View, port: int | None, reload: bool) -> None:
+    import asyncio
+
     from ..local.server import DEFAULT_PORT, LocalServer
     from ..local.state import dev_folder
 
@@ -90,6 +93,8 @@ def _ask_to_stop(server: LocalServer, view: View) -> Callable[[], None]:
 
 
 async def _watch(session: Session, server: LocalServer, view: View) -> None:
+    import asyncio
+
     from .watch import changes
 
     async for paths in changes(session.project.root):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -78,6 +76,8 @@ def _python() -> Finding:
 
 
 def _sqlite() -> Finding:
+    import sqlite3
+
     text = f"SQLite {sqlite3.sqlite_version}"
     if sqlite3.sqlite_version_info < SQLITE:
         needed = ".".join(map(str, SQLITE))
@@ -97,6 +97,8 @@ def _uv() -> Finding:
 
 
 def _state(root: Path) -> Iterator[Finding]:
+    import tempfile
+
     from ..build.artifact import state_folder
 
     folder = state_folder(root)

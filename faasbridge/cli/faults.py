@@ -36,9 +36,11 @@ class Faults:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None or isinstance(error, SystemExit):
+        # The option parser turns a broken pipe into an exit of its own.
+        pipe = error.__context__ if isinstance(error, SystemExit) else error
+        if error is None or (isinstance(error, SystemExit) and not isinstance(pipe, BrokenPipeError)):
             return
-        if isinstance(error, BrokenPipeError):
+        if isinstance(pipe, BrokenPipeError):
             # Whoever read our output has enough of it; keep the interpreter from complaining while it flushes.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(SUCCESS)

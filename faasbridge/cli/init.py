@@ -5,7 +5,6 @@ from __future__ import annotations
 import keyword
 import re
 import sys
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Annotated, Final
@@ -63,6 +62,8 @@ def module_of(name: str) -> str:
 
 def write(folder: Path, name: str, template: str) -> list[str]:
     """The files written, from the folder on. Raises ConfigError for a folder that has something in it."""
+    from importlib.resources import files
+
     templates = files("faasbridge") / "templates"
     known = sorted(each.name for each in templates.iterdir() if each.is_dir() and not each.name.startswith("_"))
     if template not in known:

@@ -20,7 +20,8 @@ from faasbridge.cli.faults import UsageError
 
 Cli = Callable[..., Any]
 COMMANDS = (
-    "init dev check build plan deploy destroy status url invoke logs dead-letters secrets shell run manifest providers simulator doctor"
+    "init dev check build plan deploy destroy status url invoke logs dead-letters secrets shell run manifest "
+    "providers simulator doctor"
 ).split()
 
 

@@ -23,8 +23,8 @@ def deployed(cli: Cli, project: Path) -> Iterator[Path]:
     """The shop, deployed on a free port; destroyed when the test is over."""
     settings = project / "pyproject.toml"
     settings.write_text(settings.read_text() + "[tool.faasbridge.stages.dev.local]\nport = 0\n")
-    good(cli("secrets", "set", "token", cwd=project, stdin="hunter2\n"))
     good(cli("deploy", "--yes", cwd=project))
+    good(cli("secrets", "set", "token", cwd=project, stdin="hunter2\n"))
     yield project
     good(cli("destroy", "--yes", "--delete-data", cwd=project))
 

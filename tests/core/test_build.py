@@ -159,9 +159,7 @@ def top(artifact: Artifact) -> set[str]:
 
 def test_the_same_inputs_give_the_same_bytes_in_another_folder(tmp_path: Path) -> None:
     made = [
-        make(
-            make_project(tmp_path / each, "tinydep"), tmp_path / each / "out.zip", files={"entry.py": b"import shop\n"}
-        )
+        make(make_project(tmp_path / each, "tinydep"), tmp_path / f"{each}.zip", files={"entry.py": b"import shop\n"})
         for each in ("one", "two")
     ]
     assert made[0].path.read_bytes() == made[1].path.read_bytes()
