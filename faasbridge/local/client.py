@@ -13,9 +13,10 @@ from ..errors import FaaSBridgeError
 from ..event_json import to_dict
 from ..events import Event
 from ..http import Request, Response
-from .control import PREFIX
 from .frames import Decoder, pack
 from .state import Running
+
+PREFIX = "/_faasbridge/control/"
 
 
 class Client:

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..errors import FaaSBridgeError
+from .client import PREFIX as PREFIX
 from .frames import Decoder, pack
 from .pool import StartFailure
 from .stages import stage_from_json
@@ -23,7 +24,6 @@ from .stages import stage_from_json
 if TYPE_CHECKING:
     from .server import LocalServer
 
-PREFIX = "/_faasbridge/control/"
 _LOCAL = {"127.0.0.1", "localhost"}
 
 

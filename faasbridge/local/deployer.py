@@ -13,14 +13,13 @@ import os
 import shutil
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ..app import App
-from ..deploy import Action, DeadLetter, Outcome, Plan, Progress, Step
+from ..deploy import DeadLetter, Outcome, Plan, Progress, Step
 from ..errors import ConfigError, DeployError, FaaSBridgeError
 from ..events import Event
 from ..provider import Artifact, LogLine, Stage
@@ -30,6 +29,8 @@ from .bind import driver_of
 from .client import Client
 from .launch import launch, reap
 from .logs import follow_logs, read_logs
+from .release import kinds_of, limits_of
+from .releases import steps, unpack
 from .secrets import secret_values, set_secret, unset_secret, variable
 from .server import DEFAULT_PORT
 from .simulator import inbox_of
@@ -50,10 +51,10 @@ class LocalDeployer:
     def plan(self, spec: AppSpec, artifact: Artifact) -> Plan:
         deployed = self._deployed()
         old = AppSpec.from_json(deployed["manifest"]) if deployed else None
-        steps = [*_resource_steps(old, spec), *_function_steps(old, spec, same_code=self._same(deployed, artifact))]
-        if not any(step.action != "none" for step in steps) and running(self._home) is None:
-            steps.append(Step("update", "server", spec.name, "it is not running"))
-        return Plan(self._stage.app, self._stage.name, "local", tuple(steps), (spec, artifact))
+        found = steps(old, spec, same_code=self._same(deployed, artifact))
+        if not any(step.action != "none" for step in found) and running(self._home) is None:
+            found.append(Step("update", "server", spec.name, "it is not running"))
+        return Plan(self._stage.app, self._stage.name, "local", tuple(found), (spec, artifact))
 
     def apply(self, plan: Plan) -> Iterator[Progress]:
         """Goes on serving the old release until the new one answers. Raises DeployError where it does not."""
@@ -162,7 +163,8 @@ class LocalDeployer:
 
     def bind(self, app: App) -> Callable[[Resource], Any]:
         self._prepare()
-        return driver_of(app.app_name, self._stage.name, self._folder())
+        options = {"max_item_bytes": limits_of(self._stage.targets).item_bytes}
+        return driver_of(app.app_name, self._stage.name, self._folder(), kinds_of(), options)
 
     def _folder(self) -> Path:
         """Whose state is meant: the deployment's where there is one, else `dev`'s."""
@@ -261,56 +263,3 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    """All of it or nothing. Raises DeployError for a name that leads out of the folder."""
-    part = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        with zipfile.ZipFile(archive) as zipped:
-            for info in zipped.infolist():
-                path = PurePosixPath(info.filename)
-                if path.is_absolute() or ".." in path.parts or "\\" in info.filename or not path.parts:
-                    raise DeployError(
-                        f"{archive} holds {info.filename!r}, which leads out of its folder; build it again"
-                    )
-                target = Path(zipped.extract(info, part))
-                mode = info.external_attr >> 16 & 0o777
-                if mode and target.is_file():
-                    os.chmod(target, mode | 0o200)
-    except zipfile.BadZipFile as error:
-        shutil.rmtree(part, ignore_errors=True)
-        raise DeployError(f"{archive} is no artifact: {error}; build it again") from error
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    part.replace(folder)
-
-
-def _resource_steps(old: AppSpec | None, new: AppSpec) -> Iterator[Step]:
-    before = {(r.kind, r.name): dict(r.options) for r in old.resources} if old else {}
-    after = {(r.kind, r.name): dict(r.options) for r in new.resources}
-    for (kind, name), options in after.items():
-        action: Action = (
-            "create" if (kind, name) not in before else "none" if before[kind, name] == options else "update"
-        )
-        yield Step(action, kind, name, "its options changed" if action == "update" else "")
-    for kind, name in before.keys() - after.keys():
-        yield Step("delete", kind, name, "it is not declared any more; its data stays until the stage is destroyed")
-
-
-def _function_steps(old: AppSpec | None, new: AppSpec, *, same_code: bool) -> Iterator[Step]:
-    before = {f.name: asdict(replace(f, location="")) for f in old.functions} if old else {}
-    for function in new.functions:
-        if function.name not in before:
-            yield Step("create", "function", function.name)
-        elif before[function.name] != asdict(replace(function, location="")):
-            yield Step("update", "function", function.name, "its declaration changed")
-        else:
-            yield Step(
-                "none" if same_code else "update", "function", function.name, "" if same_code else "its code changed"
-            )
-    for name in before.keys() - {f.name for f in new.functions}:
-        yield Step("delete", "function", name)

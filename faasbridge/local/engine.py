@@ -9,6 +9,7 @@ outcomes that have come meanwhile and claims what is ready, which makes its batc
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from ..spec import AppSpec, FunctionSpec
 from .frames import pack
 from .logs import LogFiles
 from .pool import Pool, Spares, StartFailure
+from .process import WorkerProcess
 from .pump import Pump, failed_rows
 from .records import Invocation, Line, Notice, Work, new_id
 from .release import Release
@@ -26,6 +28,7 @@ from .store import Store
 
 BUSY_POLL_S = 0.005
 IDLE_POLL_S = 0.02
+_RETURNED = "returned"
 T = TypeVar("T")
 
 
@@ -157,20 +160,27 @@ class Engine:
         """
         deadline = time.monotonic() + pool.function.timeout_s
         while True:
+            worker = await self._idle_worker(pool, deadline)
+            work = Work(new_id(), pool.function.name, trigger, generation=self._generation)
+            work.future = asyncio.get_running_loop().create_future()
+            worker.hand(work, pack({**header, "id": work.id}, body))
+            answer, content = await work.future
+            if answer["out"] != _RETURNED:
+                return answer, content, work.id
+
+    async def _idle_worker(self, pool: Pool, deadline: float) -> WorkerProcess:
+        """Of the pool, or of the one that has taken its place by now."""
+        while True:
+            pool = self.pools.get(pool.function.name, pool)
             idle = pool.idle()
             if idle and not pool.retired:
-                break
-            pool = self.pools.get(pool.function.name, pool)
-            if not pool.idle():
-                if pool.broken and not pool.workers and time.monotonic() < pool.blocked_until:
-                    raise StartFailure(pool.broken)
-                pool.grow()
-                await self._some_idle(pool, deadline)
-        work = Work(new_id(), pool.function.name, trigger, generation=self._generation)
-        work.future = asyncio.get_running_loop().create_future()
-        idle[0].hand(work, pack({**header, "id": work.id}, body))
-        answer, content = await work.future
-        return answer, content, work.id
+                return idle[0]
+            if self._stopping:
+                raise TimeoutError
+            if pool.broken and not pool.workers and time.monotonic() < pool.blocked_until:
+                raise StartFailure(pool.broken)
+            pool.grow()
+            await self._some_idle(pool, deadline)
 
     async def _some_idle(self, pool: Pool, deadline: float) -> None:
         future = asyncio.get_running_loop().create_future()
@@ -249,7 +259,7 @@ class Engine:
     def _returned(self, pool: Pool, works: list[Work]) -> None:
         for work in works:
             if work.future is not None and not work.future.done():
-                work.future.set_result(({"out": "crashed", "why": "the worker ended before it began"}, b""))
+                work.future.set_result(({"out": _RETURNED}, b""))  # not begun: another worker's
         events = [work for work in works if work.future is None and work.generation == self._generation]
         pump = self._pump_of(pool, *events[:1])
         if pump is None or not events:
@@ -293,7 +303,7 @@ class Engine:
             while (self._dirty or self._outcomes) and not self._paused:
                 self._dirty = False
                 await self._exchange()
-        except FaaSBridgeError as error:
+        except (FaaSBridgeError, sqlite3.Error) as error:  # a full disk, say: outcomes are kept and written later
             self.tell(Notice("line", str(error)))
             asyncio.get_running_loop().call_later(0.5, self.kick)
         finally:

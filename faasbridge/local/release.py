@@ -43,6 +43,7 @@ class Release:
     source: Source
     spec: AppSpec
     limits: Limits = field(default_factory=Limits)
+    kinds: Mapping[str, str] = field(default_factory=dict)  # of resources -> where their driver is
 
     def job(self, function: FunctionSpec) -> dict[str, Any]:
         return {
@@ -52,6 +53,7 @@ class Release:
             "memory_mb": function.memory_mb,
             "message_bytes": self.limits.message_bytes,
             "item_bytes": self.limits.item_bytes,
+            "kinds": dict(self.kinds),
         }
 
     def is_ordered(self, function: FunctionSpec) -> bool:
@@ -59,6 +61,13 @@ class Release:
         with contextlib.suppress(Exception):
             return bool(self.spec.resource(trigger.resource_kind, trigger.resource).options.get("ordered"))
         return False
+
+
+def kinds_of() -> dict[str, str]:
+    """Every installed kind of resource on this provider, third parties' included: kind -> its driver."""
+    from .. import plugins
+
+    return {kind: kit.driver for kind, kit in plugins.kits("local").items()}
 
 
 def limits_of(targets: tuple[str, ...]) -> Limits:

@@ -24,9 +24,10 @@ from . import control, signing
 from .control import Control
 from .engine import Engine
 from .logs import LogFiles
-from .pool import Pool, StartFailure
-from .records import Invocation, Line, Notice, iso
-from .release import Release, Source, limits_of
+from .pool import Pool
+from .reading import read_first, read_next
+from .records import Invocation, Notice, iso
+from .release import Release, Source
 from .schedules import Schedules
 from .stages import stage_from_json
 from .state import Lock, Running, dev_folder, make_folder
@@ -110,8 +111,9 @@ class LocalServer:
         self.engine = Engine(self._store, self._logs, test=self.test, workers=workers, tell=self.tell)
         self.engine.start()
         try:
-            release = await self._read(self._source)
-            await self._swap(release, await self._warm(release))
+            self.read_at = time.time()
+            release, ready = await read_first(self.engine, self._source)
+            await self._swap(release, ready)
         except BaseException:
             await self.engine.stop(0)
             self._logs.close()
@@ -151,32 +153,13 @@ class LocalServer:
         async with self._reloading:
             loop = asyncio.get_running_loop()
             began = loop.time()
-            source = Source(stage, self.folder, self._source.fresh) if stage is not None else self._source
-            current = self.engine.spec
-            assert current is not None
-            # The new code's first worker starts beside the reading of its spec, as the old spec knows it.
-            guesses = [f for f in current.functions if f.trigger.kind == "http"][:1]
-            guess = {f.name: asyncio.create_task(self._first_worker(f, Release(source, current))) for f in guesses}
+            self.read_at = time.time()
+            source = self._release.source if stage is None else Source(stage, self.folder, self._release.source.fresh)
             try:
-                release = await self._read(source)
+                release, ready = await read_next(self.engine, self._release, source)
             except ConfigError as error:
-                for task in guess.values():
-                    await _discard(task)
                 self.tell(Notice("broken", str(error), detail=getattr(error, "traceback", "")))
                 return str(error)
-            ready: dict[str, Pool] = {}
-            for name, task in guess.items():
-                function = next((f for f in release.spec.functions if f.name == name), None)
-                if function is not None and function == current.function(name) and not await _failed(task):
-                    ready[name] = task.result()
-                else:
-                    await _discard(task)
-            try:
-                ready = await self._warm(release, ready)
-            except StartFailure as failure:
-                self.tell(Notice("broken", str(failure), detail=failure.report["traceback"]))
-                return str(failure)
-            self._source = source
             await self._swap(release, ready)
             await self._new_apis(release)
             self._apply(release)
@@ -222,48 +205,6 @@ class LocalServer:
         self._store.set_meta("root", str(self._project))
         self._store.sweep_orphans()
 
-    async def _read(self, source: Source) -> Release:
-        """Raises ConfigError with all that is wrong with the app."""
-        self.read_at = time.time()
-        try:
-            worker = await self.engine.spares.take()
-        except StartFailure as failure:
-            raise ConfigError(str(failure)) from failure
-        lines: list[Line] = []
-        worker.on_line = lambda _, line: lines.append(line)
-        worker.start(source.job(None))
-        try:
-            found = await asyncio.wait_for(asyncio.shield(worker.loaded), 60)
-        except (ConnectionError, TimeoutError) as error:
-            said = "".join(f"\n{line.text}" for line in lines[-20:])
-            raise ConfigError(f"importing {source.stage.app_ref}: {str(error) or 'no end within 60 s'}{said}") from None
-        finally:
-            worker.kill()
-        if found["t"] == "broken":
-            problem = ConfigError(found["message"])
-            problem.traceback = found["traceback"]  # type: ignore[attr-defined]
-            raise problem
-        spec = AppSpec.from_json(found["body"].decode())
-        return Release(source, spec, await asyncio.to_thread(limits_of, source.stage.targets))
-
-    async def _warm(self, release: Release, ready: dict[str, Pool] | None = None) -> dict[str, Pool]:
-        """A first worker of each api, so that the first request finds one."""
-        result = dict(ready or {})
-        for function in release.spec.functions:
-            if function.trigger.kind == "http" and function.name not in result:
-                try:
-                    result[function.name] = await self._first_worker(function, release)
-                except StartFailure as failure:
-                    for pool in result.values():
-                        await pool.kill()
-                    raise ConfigError(failure.report["message"]) from failure
-        return result
-
-    async def _first_worker(self, function: Any, release: Release) -> Pool:
-        pool = self.engine.make_pool(function, release)
-        await pool.start()
-        return pool
-
     def _apply(self, release: Release) -> None:
         for app in self._apis.values():
             app.max_bytes = release.limits.http_request_bytes
@@ -272,6 +213,7 @@ class LocalServer:
 
     async def _swap(self, release: Release, ready: dict[str, Pool]) -> None:
         await self.engine.swap(release, ready)
+        self._release = release
         await self.engine.in_store(self._store.set_meta, "manifest", release.spec.to_json())
 
     async def _new_apis(self, release: Release) -> None:
@@ -306,16 +248,6 @@ class LocalServer:
 
     def tell(self, event: Invocation | Notice) -> None:
         self._on_event(event)
-
-
-async def _failed(task: asyncio.Task[Pool]) -> bool:
-    await asyncio.wait([task])
-    return task.cancelled() or task.exception() is not None
-
-
-async def _discard(task: asyncio.Task[Pool]) -> None:
-    if not await _failed(task):
-        await task.result().kill()
 
 
 async def serve(server: LocalServer, *, attached: bool = False) -> None:

@@ -25,7 +25,8 @@ from .client import Client
 from .database import Database
 from .launch import launch
 from .logs import read_logs
-from .secrets import set_secret
+from .release import kinds_of, limits_of
+from .secrets import clear_secrets, set_secret
 from .state import Running, dev_folder
 from .store import Store
 
@@ -99,10 +100,14 @@ class LocalSimulator:
         return running.apis[api]
 
     def bind(self, app: App) -> Callable[[Resource], Any]:
-        return driver_of(app.app_name, self._stage.name, self._folder)
+        options = {"max_item_bytes": limits_of(self._stage.targets).item_bytes}
+        return driver_of(app.app_name, self._stage.name, self._folder, kinds_of(), options)
 
     def reset(self) -> None:
+        """Secrets that were set are forgotten as well, those of a test's own folder."""
         self.client.call("POST", "reset")
+        if self._test:
+            clear_secrets(self._folder)
 
     def settle(self, timeout_s: float) -> None:
         settle(self._store(), self.client, timeout_s)

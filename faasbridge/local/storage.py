@@ -66,9 +66,8 @@ class Storage:
         except Exception as error:
             for kind, status in _STATUS:
                 if isinstance(error, kind):
-                    if kind is PermissionDenied and "Content-Type" in str(error):
-                        status = 415
-                    await self._refuse(send, status, str(error))
+                    wrong_type = kind is PermissionDenied and "Content-Type" in str(error)
+                    await self._refuse(send, 415 if wrong_type else status, str(error))
                     return
             raise
 

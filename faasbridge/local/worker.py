@@ -133,7 +133,9 @@ class Worker:
                 job["function"],
                 provider="local",
                 stage=job["stage"],
-                driver_of=driver_of(app.app_name, job["stage"], job["folder"]),
+                driver_of=driver_of(
+                    app.app_name, job["stage"], job["folder"], job["kinds"], {"max_item_bytes": job["item_bytes"]}
+                ),
                 timeout_s=job.get("timeout_s"),
             )
             self.runner.warm()

@@ -16,9 +16,10 @@ import pytest
 from faasbridge import App, Message
 from faasbridge.errors import ConfigError, DeployError
 from faasbridge.local.client import Client
-from faasbridge.local.deployer import LocalDeployer, unpack
+from faasbridge.local.deployer import LocalDeployer
 from faasbridge.local.launch import launch
 from faasbridge.local.provider import LocalProvider
+from faasbridge.local.releases import unpack
 from faasbridge.local.state import deployed_folder, dev_folder, running
 from faasbridge.provider import Artifact, Stage
 from faasbridge.spec import AppSpec
@@ -93,9 +94,9 @@ def test_a_deployment_is_planned_applied_updated_and_destroyed(project: Project)
     assert sorted(project.deploy(SOURCE.format(version="two"), "two")) == [("update", "http"), ("update", "work")]
     assert project.get() == b"two"
     assert project.deployer.outcome().endpoints["http"] == url
-    assert running(deployed_folder(project.root, "prod")) == replace(
-        found, started=running(deployed_folder(project.root, "prod")).started
-    )  # type: ignore[union-attr]
+    again = running(deployed_folder(project.root, "prod"))
+    assert again is not None
+    assert again == replace(found, started=again.started)
 
     list(project.deployer.destroy())
     assert not deployed_folder(project.root, "prod").exists()

@@ -54,7 +54,12 @@ def test_an_answer_leaves_as_it_was_given(local: Callable[..., Any]) -> None:
         """
         @app.get("/")
         def home(request: Request) -> Reply:
-            return Response(bytes(range(256)), status=201, headers={"X-Many": ["1", "2"], "content-type": "image/x"}, cookies={"a": "1", "b": "2; Path=/b"})
+            return Response(
+                bytes(range(256)),
+                status=201,
+                headers={"X-Many": ["1", "2"], "content-type": "image/x"},
+                cookies={"a": "1", "b": "2; Path=/b"},
+            )
         @app.get("/none")
         def none(request: Request) -> Reply:
             return None
@@ -324,7 +329,7 @@ def test_stopping_finishes_what_runs_and_leaves_no_process(
         """
     )
     folder = app.simulator.folder
-    process, run = launch(app.stage, app.root / "own", port=0)
+    process, _ = launch(app.stage, app.root / "own", port=0)
     from faasbridge.local.bind import driver_of
 
     app.app.bound = driver_of("demo", "dev", app.root / "own")
@@ -372,7 +377,7 @@ def _children(pid: int) -> list[int]:
     return [
         int(text)
         for text in subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True
+            ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
         ).stdout.split()
     ]
 
