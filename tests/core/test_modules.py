@@ -67,7 +67,8 @@ def test_those_modules_are_enough_to_run_it(shop: Path, function: str, module: s
         "from pathlib import Path\n"
         f"app = load_app('shop:app', Path.cwd()).load(['{module}'])\n"
         f"Runner(app, '{function}', provider='p', stage='s', driver_of=print)\n"
-        "print(json.dumps([name for name in ('smtplib', 'shop.api', 'shop.jobs', 'shop.office') if name in sys.modules]))"
+        "names = ('smtplib', 'shop.api', 'shop.jobs', 'shop.office')\n"
+        "print(json.dumps([name for name in names if name in sys.modules]))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=shop, capture_output=True, text=True, check=True)
     expected = {"shop.jobs": ["smtplib", "shop.jobs"]}.get(module, [module])

@@ -45,7 +45,8 @@ def test_its_resource_kind_runs_on_its_provider_and_on_the_local_one(tmp_path: P
         "cloud = plugins.provider('acme').simulator(stage)\ncloud.start()\napp.bound = cloud.bind(app)\n"
         "sessions.put('k', b'v')\nassert cloud.invoke('look', Message()) == str(b'v')\n"
         "try:\n    cloud.invoke('peek', Message())\nexcept PermissionDenied as error:\n"
-        "    assert 'add sessions.get to uses= of peek (shop.py:7)' in str(error), error\nelse:\n    raise AssertionError\n"
+        "    assert 'add sessions.get to uses= of peek (shop.py:7)' in str(error), error\n"
+        "else:\n    raise AssertionError\n"
         "for provider in ('acme', 'local'):\n    kit = plugins.kits(provider)['acme.cache']\n"
         "    driver = plugins.load(kit.driver)(Binding(provider, 'shop', 'dev', kit.kind, 'sessions', {}, ''))\n"
         "    driver.put('k', b'v')\n    assert driver.get('k') == b'v'\n"
@@ -56,7 +57,8 @@ def test_its_resource_kind_runs_on_its_provider_and_on_the_local_one(tmp_path: P
 
 def test_it_passes_its_part_of_the_conformance_kit(tmp_path: Path) -> None:
     (tmp_path / "test_acme.py").write_text(
-        "from faasbridge.conformance import Harness\n\nacme = Harness('acme', suites=('tables', 'secrets'), deploy=False)\n"
+        "from faasbridge.conformance import Harness\n\n"
+        "acme = Harness('acme', suites=('tables', 'secrets'), deploy=False)\n"
     )
     done = python(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", ".")
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr

@@ -1,5 +1,7 @@
 # mypy: ignore-errors
-"""Eleven mistakes. A line marked `checker` is an error in mypy and pyright; one marked `decorator` is refused when it runs."""
+"""Eleven mistakes.
+
+A line marked `checker` is an error in mypy and pyright; one marked `decorator` is refused as it runs."""
 
 from __future__ import annotations
 
