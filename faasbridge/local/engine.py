@@ -47,6 +47,7 @@ class Engine:
         self.spec: AppSpec | None = None
         self.pools: dict[str, Pool] = {}
         self.pumps: dict[str, Pump] = {}
+        self._known: dict[str, Pump] = {}  # also of inboxes that have lost their handler while it ran
         self._old: list[Pool] = []
         self._thread = ThreadPoolExecutor(1, "faasbridge-store")
         self._outcomes: list[tuple[Pump, Work, dict[str, Any]]] = []
@@ -116,7 +117,8 @@ class Engine:
             if function.inbox is None:
                 continue
             ordered = release.is_ordered(function)
-            pump = self.pumps.get(function.inbox) or Pump(function, ordered=ordered, test=self.test)
+            pump = self._known.get(function.inbox) or Pump(function, ordered=ordered, test=self.test)
+            self._known[function.inbox] = pump
             pump.use(function, ordered=ordered)
             if pump.pool is not None:
                 pump.retiring = [each for each in [*pump.retiring, pump.pool] if each.workers]
@@ -141,7 +143,7 @@ class Engine:
                 await self._exchanging
             self._outcomes.clear()
             await self.in_store(self.store.reset)
-            for pump in self.pumps.values():
+            for pump in self._known.values():
                 pump.claimed.clear()
                 pump.leased.clear()
             self.logs.clear()
@@ -218,7 +220,7 @@ class Engine:
                 header["why"] = f"no end after timeout_s={pool.function.timeout_s:g}"
             self._tell(work, header, header.get("why") or "", status=header.get("status"))
             return
-        pump = self._pump_of(pool, work)
+        pump = self._pump_of(pool)
         if work.generation != self._generation:
             return
         if pump is not None:
@@ -261,7 +263,7 @@ class Engine:
             if work.future is not None and not work.future.done():
                 work.future.set_result(({"out": _RETURNED}, b""))  # not begun: another worker's
         events = [work for work in works if work.future is None and work.generation == self._generation]
-        pump = self._pump_of(pool, *events[:1])
+        pump = self._pump_of(pool)
         if pump is None or not events:
             return
         pump.release(events)
@@ -283,9 +285,9 @@ class Engine:
             self.logs.write(pool.function.name, "", Line(time.time(), "error", text))
         self.tell(Notice("broken", report["message"], pool.function.name, report["traceback"]))
 
-    def _pump_of(self, pool: Pool, *works: Work) -> Pump | None:
+    def _pump_of(self, pool: Pool) -> Pump | None:
         inbox = pool.function.inbox
-        return None if inbox is None else self.pumps.get(inbox)
+        return None if inbox is None else self._known.get(inbox)
 
     def _all_pools(self) -> list[Pool]:
         return [*self.pools.values(), *self._old]
