@@ -1,7 +1,7 @@
 """The app that the suites drive: every resource and handler they need, portable, so that it runs on any provider.
 
-What a handler does is in what it is given: a message `{"do": "fail"}`, a key that starts with `fail/`. Each writes what it
-saw into the table `journal` before it does so, one row an attempt.
+What a handler does is in what it is given: a message `{"do": "fail"}`, a key that starts with `fail/`. Each writes what
+it saw into the table `journal` before it does so, one row an attempt.
 """
 
 from __future__ import annotations
@@ -225,9 +225,8 @@ def watch(change: Change) -> None:
 
 
 @app.schedule("30 3 * * *", timezone="Europe/Berlin", max_attempts=2, uses=note)
-def nightly(tick: Tick) -> str:
+def nightly(tick: Tick) -> None:
     write(tick, scheduled_for=tick.scheduled_for, late_s=tick.late_s)
-    return f"ran for {tick.scheduled_for.isoformat()}"
 
 
 # Requests
@@ -369,12 +368,12 @@ def log(request: Request) -> Reply:
     return None
 
 
-admin = app.api("admin", prefix="/admin", auth=lambda request: _known(request))
-
-
-def _known(request: Request) -> dict[str, Any] | None:
+def known(request: Request) -> dict[str, Any] | None:
     user = request.headers.get("authorization", "").removeprefix("Bearer ")
     return {"sub": user} if user in ("ada", "bob") else None
+
+
+admin = app.api("admin", prefix="/admin", auth=known)
 
 
 @admin.get("/me")

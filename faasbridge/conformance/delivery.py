@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from ..codec import loads
-from ..errors import FaaSBridgeError
+from ..errors import FaaSBridgeError, NotFound
 from ..events import Message
 from ..testing.cloud import Cloud
-from .app import batches, doomed, drops, jobs, promises, slow
+from .app import api_key, batches, doomed, drops, jobs, promises, slow
 from .harness import Suite, journal_of
 
 
@@ -213,6 +213,8 @@ class Cases(Suite):
         assert all(list(cloud.table(name).scan()) == [] for name in ("records", "watched", "journal"))
         assert cloud.unread_dead_letters() == []
         assert cloud.logs() == []
+        with pytest.raises(NotFound):
+            api_key.get()
         jobs.send("after")
         cloud.settle(self.harness.settle_s)
         assert [row["body"] for row in journal_of(cloud, "work")] == [b"after"]

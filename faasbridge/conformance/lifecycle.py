@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 
+from ..app import App
 from ..config import Project, load_app
 from ..deploy import Plan
 from ..events import Message
 from ..pipeline import Target
 from ..provider import Deployer
+from ..resources import Queue, Table
 from ..testing.client import Client, over_socket
 from .harness import Harness, Suite
 
@@ -41,7 +43,7 @@ def version(request: Request) -> Reply:
     return {"version": 1, "secret": secret}
 
 
-@jobs.on_message(max_attempts=2, uses=[done.put])
+@jobs.on_message(max_attempts=1, uses=[done.put])
 def work(message: Message) -> str:
     print("working on", message.text())
     if message.text() == "poison" and VERSION == 1:
@@ -52,6 +54,8 @@ def work(message: Message) -> str:
 
 VERSION = 1
 """
+
+MORE = SOURCE.replace("# more resources", 'more = app.table("more", key="id")')
 
 
 def deploys(case: Case) -> Case:
@@ -68,7 +72,8 @@ class Life:
         self.root = root
         self.module = f"life_{name}"
         (root / "pyproject.toml").write_text(
-            f'[project]\nname = "life"\nversion = "1"\nrequires-python = ">=3.11"\n\n[tool.faasbridge]\napp = "{self.module}:app"\n'
+            '[project]\nname = "life"\nversion = "1"\nrequires-python = ">=3.11"\n\n'
+            f'[tool.faasbridge]\napp = "{self.module}:app"\n'
         )
         self.write(SOURCE)
 
@@ -150,15 +155,25 @@ class Cases(Suite):
         assert life.plan().changes == ()
 
     @deploys
-    def test_a_new_resource_is_created_and_a_removed_one_says_that_data_goes(self, life: Life) -> None:
+    def test_a_new_resource_is_created(self, life: Life) -> None:
         life.deploy()
-        life.write(SOURCE.replace("# more resources", 'more = app.table("more", key="id")'))
+        life.write(MORE)
         assert ("create", "table", "more") in {(step.action, step.kind, step.name) for step in life.deploy().changes}
+        assert life.plan().changes == ()
+
+    @deploys
+    def test_a_removed_resource_loses_its_data_only_where_the_plan_says_so(self, life: Life) -> None:
+        life.write(MORE)
+        life.deploy()
+        self.put_row(life, "kept?", table="more")
         life.write(SOURCE)
-        removed = [step for step in life.plan().changes if step.name == "more"]
-        assert [(step.action, step.kind, step.data_loss) for step in removed] == [("delete", "table", True)]
+        (step,) = [step for step in life.plan().changes if step.name == "more"]
+        assert step.action == "delete"
         life.deploy()
         assert life.plan().changes == ()
+        life.write(MORE)
+        life.deploy()
+        assert (self.row(life, "kept?", table="more") is None) == step.data_loss
 
     @deploys
     def test_what_is_destroyed_is_gone_and_can_be_made_again(self, life: Life) -> None:
@@ -230,33 +245,31 @@ class Cases(Suite):
         deployer.unset_secret("token")
         assert deployer.secrets() == {"token": False}
 
-    def put_row(self, life: Life, key: str) -> None:
+    def put_row(self, life: Life, key: str, table: str = "done") -> None:
         with bound(life) as app:
-            app.resources["table", "done"].put({"id": key})
+            self.table(app, table).put({"id": key})
 
-    def row(self, life: Life, key: str) -> dict[str, object] | None:
+    def row(self, life: Life, key: str, table: str = "done") -> dict[str, Any] | None:
         with bound(life) as app:
-            found: dict[str, object] | None = app.resources["table", "done"].get(key)
-            return found
+            return self.table(app, table).get(key)
 
     def send(self, life: Life, body: str) -> None:
         with bound(life) as app:
-            app.resources["queue", "jobs"].send(body)
+            cast("Queue", app.resources["queue", "jobs"]).send(body)
+
+    def table(self, app: App, name: str) -> Table[dict[str, Any]]:
+        return cast("Table[dict[str, Any]]", app.resources.get(("table", name)) or app.table(name, key="id"))
 
 
-class bound:
+@contextmanager
+def bound(life: Life) -> Iterator[App]:
     """The deployed resources, by the app object, as `faasbridge run` binds them."""
-
-    def __init__(self, life: Life) -> None:
-        self.app = load_app(f"{life.module}:app", life.root)
-        self.life = life
-
-    def __enter__(self) -> object:
-        self.app.bound = self.life.deployer().bind(self.app)
-        return self.app
-
-    def __exit__(self, *_: object) -> None:
-        self.app.bound = None
+    app: App = load_app(f"{life.module}:app", life.root)
+    app.bound = life.deployer().bind(app)
+    try:
+        yield app
+    finally:
+        app.bound = None
 
 
 def eventually(condition: Callable[[], bool], timeout_s: float = 60) -> None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from threading import Barrier
 from typing import Any
 
@@ -40,10 +41,12 @@ values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4), max_leaves=12
 )
 
-AWKWARD = [
+AWKWARD: list[Any] = [
     0, -1, 2**53, -(2**53), 0.0, -0.0, 1.0, 0.1, 1e308, 5e-324, -1.5, math.inf, -math.inf, True, False, None, "", " ",
-    "\x00", "\u2028", "🎉", "null", "$fb:bytes", b"", b"\x00\xff", [], {}, [[]], [{}], {"": ""}, [None, [1, [2.0, [b"3"]]]],
-    {"$fb:float": 1}, {"$fb:map": {"$fb:bytes": "x"}}, {"a.b": 1, "a": {"b": 2}, "$c": 3, "#d": 4, "id": 5, "key": 6, "value": 7},
+    "\x00", "\u2028", "🎉", "null", "$fb:bytes", b"", b"\x00\xff", [], {}, [[]], [{}], {"": ""},
+    [None, [1, [2.0, [b"3"]]]],
+    {"$fb:float": 1}, {"$fb:map": {"$fb:bytes": "x"}}, {"a.b": 1, "a": {"b": 2}, "$c": 3, "#d": 4, "id": 5},
+    {"key": 6, "value": 7, "type": 8},
     datetime(2024, 2, 29, 12, 30, 15, 123456, tzinfo=UTC),
     datetime(1969, 7, 20, tzinfo=timezone(timedelta(hours=-4, minutes=-30))),
 ]  # fmt: skip
@@ -209,7 +212,7 @@ class Cases(Suite):
 
     def test_if_absent_has_exactly_one_winner(self, cloud: Cloud) -> None:
         for turn in range(5):
-            assert winners(lambda n, turn=turn: records.put({"id": str(turn), "by": n}, if_absent=True)) == 1
+            assert winners(partial(put_if_absent, str(turn))) == 1
 
     @pytest.mark.parametrize(
         ("condition", "met"),
@@ -237,8 +240,8 @@ class Cases(Suite):
     )
     def test_if_match_compares_fields(self, cloud: Cloud, condition: Row, met: bool) -> None:
         row: Row = {
-            "id": "1", "n": 1, "text": "ü", "null": None, "bytes": b"\x00", "list": [1, {"a": None}], "yes": True, "half": 0.5,
-            "time": datetime(2024, 1, 1, tzinfo=UTC),
+            "id": "1", "n": 1, "text": "ü", "null": None, "bytes": b"\x00", "list": [1, {"a": None}], "yes": True,
+            "half": 0.5, "time": datetime(2024, 1, 1, tzinfo=UTC),
         }  # fmt: skip
         calls: list[Callable[[], object]] = [
             lambda: records.update("1", set={"done": 1}, if_match=condition),
@@ -268,10 +271,7 @@ class Cases(Suite):
     def test_if_match_has_exactly_one_winner(self, cloud: Cloud) -> None:
         records.put({"id": "1", "version": 0})
         for version in range(5):
-            change = {"version": version + 1}
-            won = winners(
-                lambda n, v=version, c=change: records.update("1", set={**c, "by": n}, if_match={"version": v})
-            )
+            won = winners(partial(update_version, version))
             assert won == 1
 
     # update, delete
@@ -544,3 +544,11 @@ def winners(write: Callable[[int], object], writers: int = 8) -> int:
 
     with ThreadPoolExecutor(writers) as pool:
         return sum(pool.map(attempt, range(writers)))
+
+
+def put_if_absent(key: str, writer: int) -> None:
+    records.put({"id": key, "by": writer}, if_absent=True)
+
+
+def update_version(version: int, writer: int) -> None:
+    records.update("1", set={"version": version + 1, "by": writer}, if_match={"version": version})

@@ -46,6 +46,11 @@ def unset_secret(folder: Path, name: str) -> None:
         values.pop(variable(name), None)
 
 
+def clear_secrets(folder: Path) -> None:
+    """Forgets all that `set_secret` stored."""
+    _file(folder).unlink(missing_ok=True)
+
+
 def _file(folder: Path) -> Path:
     return Path(folder) / "secrets.json"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -38,7 +39,7 @@ def signed_url(
     store: Store, method: str, bucket: str, key: str, expires_s: int, content_type: str | None, max_bytes: int | None
 ) -> str:
     """A URL at the running server. Raises FaaSBridgeError where none runs."""
-    expires_at = int(time.time()) + expires_s
+    expires_at = math.ceil(time.time()) + expires_s  # never less than was asked for
     return sign(signing_secret(store), _endpoint(store), method, bucket, key, expires_at, content_type, max_bytes)
 
 

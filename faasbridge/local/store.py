@@ -251,3 +251,11 @@ def shared(folder: str | Path) -> Store:
         if store is None or store.closed:
             store = _shared[path] = Store(path)
         return store
+
+
+def forget(folder: str | Path) -> None:
+    """Closes this process's Store of a folder that is about to be removed."""
+    with _shared_lock:
+        store = _shared.pop(Path(folder).absolute(), None)
+    if store is not None:
+        store.close()

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
 
 class Batch:
-    """Up to `batch_size` messages. What `fail` names comes again, alone; an exception fails them all."""
+    """Up to `batch_size` messages. What `fail` names comes again, alone; an exception fails them all.
 
-    __slots__ = ("failures", "messages")
+    `state` is a dict for middleware, which is called once around the batch.
+    """
+
+    __slots__ = ("failures", "messages", "state")
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self.messages = messages
         self.failures: dict[int, BaseException | str] = {}
+        self.state: dict[str, Any] = {}
 
     def __iter__(self) -> Iterator[Message]:
         return iter(self.messages)

@@ -46,8 +46,9 @@ class Answer:
 
 
 class Client:
-    """Sends requests to one api. A path goes out as it is written, but for what no request line can hold (blanks, non-ASCII),
-    which is percent-encoded. `query` is appended, encoded; a mapping's value may be a list for repeated names."""
+    """Sends requests to one api. A path goes out as it is written, but for what no request line can hold (blanks,
+    non-ASCII), which is percent-encoded. `query` is appended, encoded; a mapping's value may be
+    a list for repeated names."""
 
     def __init__(self, send: Callable[[str, str, list[tuple[str, str]], bytes | Iterable[bytes]], Answer]) -> None:
         self._send = send

@@ -56,13 +56,13 @@ class Cloud:
         return past_auth(lambda request: self.simulator.request(api, request), claims)
 
     def settle(self, timeout_s: float = 30) -> None:
-        """Returns when no event is in flight: all are handled, or dead letters. Raises TimeoutError that names what is left."""
+        """Returns when no event is in flight: each is handled or a dead letter. Else TimeoutError names the rest."""
         self.simulator.settle(timeout_s)
 
     def invoke(self, function: str, event: Event | None = None) -> Any:
-        """Runs a handler once with this event (an empty Message where none is given), past its inbox; returns what it returns.
+        """Runs a handler once with this event (an empty Message without one), past its inbox; returns what it returns.
 
-        For an api, the event is a Request and what comes back a Response. Raises FaaSBridgeError where the handler raised.
+        For an api, the event is a Request and the result a Response. Raises FaaSBridgeError where the handler raised.
         """
         if isinstance(event, Request):
             return self.simulator.request(function, event)
@@ -70,7 +70,7 @@ class Cloud:
         return self.simulator.invoke(function, Message() if event is None else event)
 
     def dead_letters(self, function: str) -> list[Message]:
-        """What this handler could not handle, and now counts as read. Each one's `native` is the DeadLetter: reason, attempts.
+        """What this handler could not handle; it counts as read now. `native` is the DeadLetter: reason, attempts.
 
         They are the events as the handler got them: BlobEvents of a bucket's handler, Changes of a table's.
         """

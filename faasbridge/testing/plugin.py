@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..codec import encode
+from ..codec import dumps
 from . import projects
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 pytest.register_assert_rewrite("faasbridge.conformance")
 
+_COMMON = ("id", "source", "type", "subject", "time", "provider")  # of every event; the listing has the id already
 _LAST_EVENTS_S = 10.0  # how long a test that passed waits for what it left in flight
 
 
@@ -91,10 +93,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     result = yield
     cloud = _cloud_of(item)
     if cloud is not None:
-        try:
+        with suppress(TimeoutError):  # what is still under way has not failed
             cloud.settle(_LAST_EVENTS_S)
-        except TimeoutError:
-            pass  # what is still under way has not failed
         unread = cloud.unread_dead_letters()
         if unread:
             listing = "\n".join(
@@ -102,7 +102,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
                 for name, letter in unread
             )
             pytest.fail(
-                f"{len(unread)} dead letter(s) that the test did not read (cloud.dead_letters(name) reads them):\n{listing}",
+                f"{len(unread)} dead letter(s) that the test did not read (cloud.dead_letters(name) reads them):\n"
+                f"{listing}",
                 pytrace=False,
             )
     return result
@@ -139,6 +140,9 @@ def _times(attempts: int) -> str:
     return "1 attempt" if attempts == 1 else f"{attempts} attempts"
 
 
-def _shown(event: Any) -> str:
-    text = str(encode(dict(event)))
+def _shown(event: Mapping[str, Any]) -> str:
+    facts = {name: value for name, value in event.items() if name not in _COMMON}
+    if isinstance(facts.get("body"), bytes):
+        facts["body"] = facts["body"].decode(errors="backslashreplace")
+    text = dumps(facts)
     return text if len(text) <= 500 else f"{text[:500]}…"

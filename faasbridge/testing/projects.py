@@ -28,8 +28,8 @@ def project_root(test_file: Path) -> Path:
     root = root_of(test_file.parent)
     if root is None:
         raise ConfigError(
-            f"{test_file}: the cloud fixture needs an app: neither this folder nor one above it has a pyproject.toml with "
-            "[tool.faasbridge]"
+            f"{test_file}: the cloud fixture needs an app: neither this folder nor one above it has a "
+            "pyproject.toml with [tool.faasbridge]"
         )
     return root
 
