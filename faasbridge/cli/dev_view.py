@@ -30,9 +30,9 @@ class View:
         out = self.out
         rights = {function.name: _rights(function) for function in spec.functions}
         if out.json:
-            functions = [{"name": f.name, "trigger": trigger_of(f), "uses": rights[f.name]} for f in spec.functions]
+            described = [{"name": f.name, "trigger": trigger_of(f), "uses": rights[f.name]} for f in spec.functions]
             self._json("started", app=spec.name, stage=self.stage.name, provider=self.stage.provider, urls=dict(urls))
-            self._json("functions", functions=functions)
+            self._json("functions", functions=described)
             return
         out.line(f"{out.paint(spec.name, 'bold')}, stage {self.stage.name} on {self.stage.provider}")
         width = max((len(name) for name in urls), default=0)
