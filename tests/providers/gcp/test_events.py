@@ -304,3 +304,12 @@ def test_what_is_broken_is_named(native: Any, message: str) -> None:
 def test_a_broken_cloudevent_is_named(type: str, data: Any, message: str) -> None:
     with pytest.raises(InvalidEvent, match=message):
         events.decode({"specversion": "1.0", "id": "1", "source": "/me", "type": type, "data": data})
+
+
+@pytest.mark.parametrize(("state", "kind"), [("exists", "create"), ("not_exists", "delete")])
+def test_the_oldest_form_of_a_storage_event(state: str, kind: str) -> None:
+    resource = "projects/_/buckets/b/objects/k/1.txt#15"
+    data = {"bucket": "b", "name": "k/1.txt", "generation": "15", "resourceState": state}
+    type = "providers/cloud.storage/eventTypes/object.change"
+    event = one({"data": data, "eventId": "9", "eventType": type, "resource": resource})
+    assert (event.kind, event.key, event.native["subject"]) == (kind, "k/1.txt", "objects/k/1.txt")

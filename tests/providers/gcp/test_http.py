@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from faasbridge.http import Response
 from faasbridge_gcp import http
 
+flask = pytest.importorskip("flask", reason="install the dependency group test-gcp")
+
 
 def test_the_query_is_read_raw(flask_request: Any) -> None:
     request = http.decode(flask_request("/search?q=a%2Bb+c&q=2&empty=&flag", method="GET"))
@@ -83,7 +85,6 @@ def test_the_execution_id_is_the_request_s_id(flask_request: Any) -> None:
 
 def sent(response: Any) -> tuple[int, list[tuple[str, str]], bytes]:
     """What a WSGI server is given."""
-    flask = pytest.importorskip("flask", reason="install the dependency group test-gcp")
     assert isinstance(response, flask.Response)
     environ = {"REQUEST_METHOD": "GET", "wsgi.url_scheme": "http", "SERVER_NAME": "x", "SERVER_PORT": "80"}
     body, status, headers = response.get_wsgi_response(environ)
