@@ -45,9 +45,9 @@ def suites(*names: str) -> tuple[str, ...]:
 class Harness:
     """A provider under test. A module's attribute of this type makes pytest collect its suites.
 
-    `provider`: the name it is registered by, or the Provider itself. `settings` are those of its stage, `env`
-    the app's environment. `deploy`: whether a deployer can be used here, the one that talks to the provider's simulator with
-    `simulate`; without it the cases that deploy are not collected. Deploying needs a registered name.
+    `provider`: the name it is registered by, or the Provider itself. `settings` are those of its stage, `env` the
+    app's environment. `deploy`: whether a deployer can be used here, the one that talks to the provider's simulator
+    with `simulate`; without it the cases that deploy are not collected. Deploying needs a registered name.
     `settle_s`: how long a vendor may take until nothing is in flight. `extra_attempts`: how many more than
     `max_attempts` a handler may be tried where nothing crashes. `examples`: how many rows hypothesis tries.
     """
