@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import sys
-
 from ._typing import TYPE_CHECKING, overload
+from .declaring import (
+    EVENT_OPTIONS,
+    TRIGGER_SETTINGS,
+    caller,
+    check_options,
+    declaring_module,
+    is_async,
+    merge,
+    rights_of,
+)
 from .errors import ConfigError
-from .http import METHODS, Route, Router
-from .resources.base import Resource, operation_of
+from .resources.base import Resource
 from .resources.bucket import Bucket
 from .resources.queue import Queue, Topic
 from .resources.secret import Secret
 from .resources.table import Table
+from .routing import METHODS, Route, Router
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import FrameType
     from typing import Any, Unpack
 
     from ._typing import (
@@ -31,28 +38,6 @@ if TYPE_CHECKING:
     )
     from .dispatch import Runner
     from .spec import AppSpec
-
-TRIGGER_SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "message": ("batch_size",),
-    "batch": ("batch_size", "wait_s"),
-    "create": ("prefix", "suffix"),
-    "delete": ("prefix", "suffix"),
-    "change": (),
-    "tick": ("cron", "timezone"),
-}
-_EVENT_OPTIONS = ("uses", "name", "memory_mb", "timeout_s", "max_attempts")
-_OPTION_TYPES: Mapping[str, tuple[type, ...]] = {
-    "name": (str,),
-    "memory_mb": (int,),
-    "timeout_s": (int, float),
-    "max_attempts": (int,),
-    "batch_size": (int,),
-    "wait_s": (int, float),
-    "prefix": (str,),
-    "suffix": (str,),
-    "cron": (str,),
-    "timezone": (str,),
-}
 
 
 class Function:
@@ -105,7 +90,7 @@ class Api:
         self.options: dict[str, Any] = dict(options)
         self.rights = rights_of(uses, self.location)
         self.router = Router()
-        _check_options(self.options, ("memory_mb", "timeout_s"), self.location)
+        check_options(self.options, ("memory_mb", "timeout_s"), self.location)
         if isinstance(cors, str):
             raise ConfigError(f"{self.location}: cors= takes a list of origins, such as [{cors!r}]")
         if prefix and (not prefix.startswith("/") or prefix.endswith("/") or "{" in prefix):
@@ -127,7 +112,7 @@ class Api:
         if isinstance(methods, str) or not methods or any(method.upper() not in METHODS for method in methods):
             raise ConfigError(f"{location}: methods= is a list of {', '.join(METHODS)}, not {methods!r}")
         rights = rights_of(uses, location)
-        module = _declaring_module(self.app)
+        module = declaring_module(self.app)
 
         def declare(handler: RouteHandler) -> RouteHandler:
             for method in methods:
@@ -182,7 +167,7 @@ class App(Api):
         super().__init__("http", uses=uses, cors=cors, auth=auth, **options)
         self.app = self
         self.app_name = name
-        self.module = _declaring_module(None)
+        self.module = declaring_module(None)
         self.resources: dict[tuple[str, str], Resource] = {}
         self.functions: dict[str, Function] = {}
         self.apis: dict[str, Api] = {"http": self}
@@ -300,7 +285,7 @@ class App(Api):
         api = Api(name, prefix=prefix, uses=uses, cors=cors, auth=auth, **options)
         self._check_new(name, api.location)
         api.app = self
-        api.module = _declaring_module(self)
+        api.module = declaring_module(self)
         self.apis[name] = api
         return api
 
@@ -327,7 +312,7 @@ class App(Api):
         """
         location = caller()
         rights = rights_of(uses, location)
-        module = _declaring_module(self)
+        module = declaring_module(self)
 
         def declare(fn: Any) -> Any:
             if not callable(fn):
@@ -345,8 +330,8 @@ class App(Api):
 
     def _handler(self, trigger: str, resource: Resource | None, handler: Any, options: dict[str, Any]) -> Any:
         location = caller()
-        module = _declaring_module(self)
-        _check_options(options, (*_EVENT_OPTIONS, *TRIGGER_SETTINGS.get(trigger, tuple(options))), location)
+        module = declaring_module(self)
+        check_options(options, (*EVENT_OPTIONS, *TRIGGER_SETTINGS.get(trigger, tuple(options))), location)
 
         def declare(handler: Any) -> Any:
             if not callable(handler):
@@ -376,73 +361,3 @@ class App(Api):
             raise ConfigError(
                 f"{location}: function {name!r} is the api of that name already; give this one another name"
             )
-
-
-def rights_of(uses: Sequence[Use], location: str) -> dict[Resource, frozenset[str]]:
-    if not isinstance(uses, (list, tuple)):
-        raise ConfigError(f"{location}: uses= takes a list, such as uses=[photos.get], not {uses!r}")
-    rights: dict[Resource, frozenset[str]] = {}
-    for use in uses:
-        try:
-            owner, operations = operation_of(use)
-        except ConfigError as error:
-            raise ConfigError(f"{location}: {error}") from None
-        rights[owner] = rights.get(owner, frozenset()) | operations
-    return rights
-
-
-def merge(into: dict[Resource, frozenset[str]], rights: Mapping[Resource, frozenset[str]]) -> None:
-    for owner, operations in rights.items():
-        into[owner] = into.get(owner, frozenset()) | operations
-
-
-def is_async(handler: Any) -> bool:
-    code = getattr(handler, "__code__", None)
-    return code is not None and bool(code.co_flags & 0x80)  # inspect.CO_COROUTINE, without importing inspect
-
-
-def _check_options(options: Mapping[str, Any], known: Sequence[str], location: str) -> None:
-    for name, value in options.items():
-        if name in known:
-            types = _OPTION_TYPES.get(name)
-            if types and (not isinstance(value, types) or isinstance(value, bool)):
-                raise ConfigError(f"{location}: {name}= takes {types[0].__name__}, not {value!r}")
-        elif not isinstance(value, dict):  # a dict is a vendor's own options, checked when its provider is there
-            from .suggest import nearest
-
-            raise ConfigError(f"{location}: there is no option {name}= here{nearest(name, known)}")
-
-
-def caller() -> str:
-    """`file:line` of the nearest frame outside this package."""
-    frame = _outside()
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-def _declaring_module(app: App | None) -> str:
-    """The module that must be imported for what is being declared to be there.
-
-    That is the nearest one in the stack that the app is in or includes: a handler may be of another module, or be
-    declared by a helper function of another.
-    """
-    nearest = _outside()
-    frame: FrameType | None = nearest if app is not None else None
-    while frame is not None and app is not None:
-        name = frame.f_globals.get("__name__", "")
-        if name == app.module or name in app.modules:
-            return str(name)
-        frame = frame.f_back
-    return str(nearest.f_globals.get("__name__", ""))
-
-
-def _outside() -> FrameType:
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "") in _INSIDE:
-        frame = frame.f_back
-    return frame
-
-
-_INSIDE = frozenset(
-    "faasbridge.app faasbridge.resources.base faasbridge.resources.bucket faasbridge.resources.queue "
-    "faasbridge.resources.table".split()
-)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from _thread import allocate_lock
 from contextvars import ContextVar
 from os import environ, urandom
 from time import monotonic
 
 from ._typing import TYPE_CHECKING
-from .app import merge
+from .declaring import merge
 from .errors import ConfigError, HTTPError, PermissionDenied, Reject
-from .http import METHODS, MethodNotAllowed, Response, to_json
+from .http import Response, to_json
 from .resources.queue import Batch
+from .routing import METHODS, MethodNotAllowed
+from .warm_loop import run_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
     from .app import App
     from .events import Event
-    from .http import Request, Route
+    from .http import Request
     from .resources.base import Resource
+    from .routing import Route
 
     Answer = tuple[int, list[tuple[str, str]], bytes]
 
@@ -363,42 +365,3 @@ def _error(error: HTTPError, *headers: tuple[str, str]) -> Answer:
     allow = (("allow", error.allow),) if isinstance(error, MethodNotAllowed) else ()
     body = to_json({"error": error.detail or str(error.status)}).encode(errors="replace")
     return error.status, [("content-type", "application/json"), *allow, *headers], body
-
-
-_loop: Any = None
-_loop_lock = allocate_lock()
-
-
-def run_async(awaitable: Any, deadline: float) -> Any:
-    """The value of an awaitable, run on the one event loop that the process keeps warm in a thread of its own.
-
-    Raises TimeoutError, with the task cancelled, when the deadline (of `time.monotonic`) is past.
-    """
-    import asyncio
-
-    future = asyncio.run_coroutine_threadsafe(_coroutine(awaitable), _running_loop())
-    try:
-        return future.result(max(0.0, deadline - monotonic()))
-    except TimeoutError:
-        if future.done():
-            raise
-        future.cancel()
-        raise TimeoutError("the handler did not end within its timeout_s") from None
-
-
-async def _coroutine(awaitable: Any) -> Any:
-    return await awaitable
-
-
-def _running_loop() -> Any:
-    global _loop
-    if _loop is None:
-        import asyncio
-        import threading
-
-        with _loop_lock:
-            if _loop is None:
-                loop = asyncio.new_event_loop()
-                threading.Thread(target=loop.run_forever, name="faasbridge-async", daemon=True).start()
-                _loop = loop
-    return _loop

@@ -1,8 +1,8 @@
 """What a vendor implements under the portable types: small, synchronous interfaces.
 
-The portable types in `resources/` check arguments and encode bodies before a driver is called, so a driver gets clean
-values: keys are non-empty strings, bodies bytes, datetimes aware. A driver raises the faults of `errors`, with the vendor's
-error as `__cause__`. One driver object serves all threads of a process.
+The portable types in `resources/` check arguments and encode bodies before a driver is called, so a driver gets
+clean values: keys are non-empty strings, bodies bytes, datetimes aware. A driver raises the faults of `errors`, with
+the vendor's error as `__cause__`. One driver object serves all threads of a process.
 
 A driver is built as `Driver(binding)` on first use. It may have asynchronous methods as well, named with a leading `a`
 (`aget`); where it has none, the portable type runs the synchronous one in a thread.
@@ -95,9 +95,9 @@ class TableDriver(Driver, Protocol):
     """Rows by key and, where the table has one, sort key. Read after write; conditions are atomic.
 
     Rows survive exactly as `codec` says. Expired rows are never returned and count as absent. `binding.options`: `key`,
-    `sort_key`, `indexes` (name -> [key field, sort field]). A condition that is not met raises Conflict; a field compared
-    with None matches null and missing. Values compare as in Python (1 equals 1.0), but True is not 1, and a tuple is a list.
-    A write that leaves row and expiry as they were is no change and makes no event.
+    `sort_key`, `indexes` (name -> [key field, sort field]). A condition that is not met raises Conflict; a field
+    compared with None matches null and missing. Values compare as in Python (1 equals 1.0), but True is not 1, and a
+    tuple is a list. A write that leaves row and expiry as they were is no change and makes no event.
     """
 
     def get(self, key: str, sort: str | None) -> dict[str, Any] | None: ...
@@ -121,8 +121,8 @@ class TableDriver(Driver, Protocol):
         remove: Sequence[str],
         if_match: Mapping[str, object] | None,
     ) -> dict[str, Any]:
-        """The new row. A missing row: NotFound, or Conflict with `if_match`. A missing field counts from 0; a field that
-        is no number raises Conflict. The expiry stays."""
+        """The new row. A missing row: NotFound, or Conflict with `if_match`. A missing field counts from 0; a field
+        that is no number raises Conflict. The expiry stays."""
         ...
 
     def delete(self, key: str, sort: str | None, if_match: Mapping[str, object] | None) -> None:
@@ -139,8 +139,8 @@ class TableDriver(Driver, Protocol):
         size: int,
         cursor: str | None,
     ) -> Page[dict[str, Any]]:
-        """Rows of one key (or of one key of an index) in the order of the sort key's code points; `between` is inclusive.
-        Rows that lack an index's fields are not in it."""
+        """Rows of one key (or of one key of an index) in the order of the sort key's code points; `between` is
+        inclusive. Rows that lack an index's fields are not in it."""
         ...
 
     def scan(self, size: int, cursor: str | None) -> Page[dict[str, Any]]:
@@ -161,7 +161,7 @@ class QueueDriver(Driver, Protocol):
 
 
 class TopicDriver(Driver, Protocol):
-    """Messages to every handler of a topic, each with retries and dead letters of its own; dropped where there is none."""
+    """Messages to every handler of a topic, each with retries and dead letters of its own; dropped where none is."""
 
     def publish(self, body: bytes, attributes: Mapping[str, str]) -> str: ...
 

@@ -31,7 +31,7 @@ _MEMBER = {"kind": "change_kind"}  # an event's own `kind` (create, insert), bes
 
 def to_dict(event: Event) -> dict[str, Any]:
     """The event without what is empty."""
-    kind = next((kind for kind, (cls, _) in _FIELDS.items() if type(event) is cls), None)
+    kind = next((kind for kind, (cls, _) in _FIELDS.items() if isinstance(event, cls)), None)
     if kind is None:
         raise InvalidEvent(f"{type(event).__name__} is no event that can be written down")
     names = _FIELDS[kind][1]

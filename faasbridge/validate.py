@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .app import TRIGGER_SETTINGS, Api, App, Function
+from .app import Api, App, Function
+from .declaring import TRIGGER_SETTINGS
 from .errors import ConfigError
 from .resources import Queue, Resource, Table
 from .schedules import cron_mistake, timezone_mistake

@@ -162,6 +162,11 @@ def check_key(what: str, key: object) -> str:
         raise TypeError(f"{what} is a string, not {type(key).__name__}")
     if not key:
         raise ValueError(f"{what} is empty")
+    if not key.isascii():
+        try:
+            key.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{what} holds a lone surrogate, which is no valid Unicode") from None
     return key
 
 

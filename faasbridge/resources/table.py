@@ -166,7 +166,7 @@ class Table(Resource, Generic[Item]):
                 )
         if len(changed) != len({*changed}):
             raise ValueError("a field is named twice among set=, increment= and remove=")
-        self._check_indexed(set or {})
+        self._check_indexed({**(set or {}), **(increment or {})})
         return *keys, dict(set or {}), dict(increment or {}), tuple(remove), if_match
 
     def _check_indexed(self, row: Mapping[str, Any]) -> None:

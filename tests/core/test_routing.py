@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from faasbridge import App, ConfigError, Reply, Request
-from faasbridge.http import Route, Router
+from faasbridge.routing import Route, Router
 
 APP = App("routes")
 
