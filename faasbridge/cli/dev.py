@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -55,6 +56,7 @@ async def _local(session: Session, stage: Stage, view: View, port: int | None, r
 
     from ..local.server import DEFAULT_PORT, LocalServer
     from ..local.state import dev_folder
+    from .watch import snapshot
 
     server = LocalServer(
         stage,
@@ -65,6 +67,7 @@ async def _local(session: Session, stage: Stage, view: View, port: int | None, r
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _ask_to_stop(server, view))
+    before = snapshot(stage.root)
     starting = asyncio.create_task(server.start())
     stopping = asyncio.create_task(server.stopping.wait())
     await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -73,7 +76,7 @@ async def _local(session: Session, stage: Stage, view: View, port: int | None, r
     try:
         view.started(server.spec, server.urls, reload=reload)
         if reload:
-            watching = asyncio.create_task(_watch(session, server, view))
+            watching = asyncio.create_task(_watch(session, server, view, before))
         await stopping
     finally:
         if watching is not None:
@@ -92,12 +95,12 @@ def _ask_to_stop(server: LocalServer, view: View) -> Callable[[], None]:
     return stop
 
 
-async def _watch(session: Session, server: LocalServer, view: View) -> None:
+async def _watch(session: Session, server: LocalServer, view: View, before: dict[Path, int]) -> None:
     import asyncio
 
     from .watch import changes
 
-    async for paths in changes(session.project.root):
+    async for paths in changes(session.project.root, before):
         stage = None
         if session.project.root / "pyproject.toml" in paths:
             try:

@@ -21,8 +21,18 @@ def counts(path: Path, root: Path) -> bool:
     return relative.name == ".env" or (path.suffix in SUFFIXES and not relative.name.startswith("."))
 
 
-async def changes(root: Path) -> AsyncIterator[set[Path]]:
-    """Sets of changed files, until it is cancelled."""
+def snapshot(root: Path) -> dict[Path, int]:
+    """When each file of the app was changed."""
+    found = {}
+    for folder in (root, *_folders(root)):
+        for path in folder.iterdir() if folder == root else folder.rglob("*"):
+            if counts(path, root) and path.is_file():
+                found[path] = path.stat().st_mtime_ns
+    return found
+
+
+async def changes(root: Path, before: dict[Path, int]) -> AsyncIterator[set[Path]]:
+    """Sets of changed files, until it is cancelled; the first are those that changed since the snapshot `before`."""
     found: asyncio.Queue[set[Path]] = asyncio.Queue()
     watchers: list[asyncio.Task[None]] = []
     try:
@@ -33,11 +43,17 @@ async def changes(root: Path) -> AsyncIterator[set[Path]]:
             watchers = [asyncio.create_task(_feed(found, root, (root,), recursive=False))]
             if folders:
                 watchers.append(asyncio.create_task(_feed(found, root, folders, recursive=True)))
+            await asyncio.sleep(0.05)  # each watcher is there from its first step on
+            now = snapshot(root)
+            missed = {path for path in {*before, *now} if before.get(path) != now.get(path)}
+            if missed:
+                yield missed
             while _folders(root) == folders:
                 paths = await found.get()
                 wanted = {path for path in paths if counts(path, root)}
                 if wanted:
                     yield wanted
+            before = snapshot(root)
             await _end(watchers)
     finally:
         await _end(watchers)
