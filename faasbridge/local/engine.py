@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from ..errors import FaaSBridgeError
 from ..spec import AppSpec, FunctionSpec
+from .exchange import round_trip
 from .frames import pack
 from .logs import LogFiles
 from .pool import Pool, Spares, StartFailure
@@ -321,7 +322,7 @@ class Engine:
         )
         generation = self._generation
         try:
-            claimed, due = await self.in_store(self._in_thread, outcomes, wants)
+            claimed, due = await self.in_store(round_trip, self.store, outcomes, wants)
         except BaseException:
             if generation == self._generation:
                 self._outcomes = outcomes + self._outcomes
@@ -337,33 +338,6 @@ class Engine:
             if pump.pool is not None and not self._stopping:
                 pump.take(deliveries)
                 pump.assign(generation)
-
-    def _in_thread(
-        self, outcomes: list[tuple[Pump, Work, dict[str, Any]]], wants: list[tuple[Pump, int, set[int]]]
-    ) -> tuple[list[tuple[Pump, list[Any]]], float | None]:
-        handled: list[int] = []
-        for pump, work, header in outcomes:
-            failed = failed_rows(work, header)
-            for delivery in work.deliveries:
-                found = failed.get(delivery.rowid)
-                if found is None:
-                    handled.append(delivery.rowid)
-                    continue
-                reason, rejected = found
-                attempts = delivery.attempts + 1
-                if rejected or attempts >= pump.function.max_attempts:
-                    self.store.dead(delivery.rowid, reason)
-                else:
-                    self.store.failed(delivery.rowid, reason, visible_at=time.time() + pump.backoff_s(attempts))
-        if handled:
-            self.store.handled_ok(handled)
-        now = time.time()
-        claimed = []
-        for pump, room, skip in wants:
-            found_rows = self.store.ready(pump.inbox, room, now, skip)
-            if found_rows:
-                claimed.append((pump, found_rows))
-        return claimed, self.store.next_ready_at([pump.inbox for pump, _, _ in wants]) if wants else None
 
     async def _poll(self) -> None:
         """Sees what other processes have written, and what has become due."""

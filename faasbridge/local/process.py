@@ -142,10 +142,15 @@ class WorkerProcess(asyncio.Protocol):
         if kind == "done":
             work = self.work.popleft()
             self._begin()
-            if header.get("leaving"):
+            rest: list[Work] = []
+            if header.get("leaving"):  # it begins nothing any more: what it still holds is somebody else's
                 self.leaving = True
+                rest = list(self.work)
+                self.work.clear()
             if self.on_done:
                 self.on_done(self, work, header, body)
+            if rest and self.on_returned:
+                self.on_returned(self, rest)
         elif kind == "log":
             line = Line(header["time"], header["level"], header["text"])
             current = self.work[0] if self.work and header["id"] == self.work[0].id else None

@@ -50,6 +50,26 @@ def work(message: Message) -> None:
     assert reason in letter.reason
 
 
+def test_what_a_leaving_worker_has_not_begun_is_nobodys_attempt(local: Callable[..., Any]) -> None:
+    app = local(
+        QUEUE
+        + """
+@jobs.on_message(max_attempts=2, uses=[seen.put])
+def work(message: Message) -> None:
+    seen.put({"id": f"{message.text()}/{message.attempt}"})
+    if message.text() == "bad":
+        sys.exit(1)
+""",
+        settings={"workers": 1},
+    )
+    # Enough quick ones before it that the worker is handed many at a time.
+    names = [f"good{i}" for i in range(300)]
+    app.queue("jobs").send_many([*names[:200], "bad", *names[200:]])
+    app.settle()
+    assert set(app.rows()) == {*(f"{name}/1" for name in names), "bad/1", "bad/2"}
+    assert [letter.attempts for letter in app.simulator.dead_letters("work")] == [2]
+
+
 def test_a_failed_message_comes_again_with_the_same_id_and_the_next_attempt(local: Callable[..., Any]) -> None:
     app = local(
         QUEUE
