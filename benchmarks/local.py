@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import http.client
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from faasbridge import Queue
 from faasbridge.config import Project, load_app
 from faasbridge.plugins import provider
+from faasbridge.provider import Simulator
 
 from .report import Figure, middle
 
@@ -28,23 +33,25 @@ def throughput(messages: int = 10_000) -> list[Figure]:
         app = load_app(project.app_ref, project.root)
         app.bound = simulator.bind(app)
         jobs = app.resources["queue", "jobs"]
+        assert isinstance(jobs, Queue)
         body = b"x" * 1024
-        jobs.send(body)  # type: ignore[attr-defined]
+        jobs.send(body)
         simulator.settle(30)  # the worker is up
-        one_by_one = _rate(simulator, messages, lambda: [jobs.send(body) for _ in range(messages)])  # type: ignore[attr-defined]
-        many = _rate(simulator, messages, lambda: jobs.send_many([body] * messages))  # type: ignore[attr-defined]
+        one_by_one = _rate(simulator, messages, lambda: [jobs.send(body) for _ in range(messages)])
+        many = _rate(simulator, messages, lambda: jobs.send_many([body] * messages))
     finally:
         simulator.stop()
+    how = f"{messages:,} x 1 KB, 1 worker"
     return [
-        Figure("local queue, send to handled", one_by_one, "msg/s", 2000, at_least=True, note=f"{messages:,} x 1 KB, send(), 1 worker"),
-        Figure("local queue, send_many to handled", many, "msg/s", 2000, at_least=True, note=f"{messages:,} x 1 KB, 1 worker"),
+        Figure("local queue, send to handled", one_by_one, "msg/s", 2000, at_least=True, note=how),
+        Figure("local queue, send_many to handled", many, "msg/s", 2000, at_least=True, note=how),
     ]
 
 
-def _rate(simulator: object, messages: int, send: object) -> float:
+def _rate(simulator: Simulator, messages: int, send: Callable[[], object]) -> float:
     start = time.perf_counter()
-    send()  # type: ignore[operator]
-    simulator.settle(120)  # type: ignore[attr-defined]
+    send()
+    simulator.settle(120)
     return messages / (time.perf_counter() - start)
 
 
@@ -54,9 +61,8 @@ def warm_http(requests: int = 2000) -> list[Figure]:
         for _ in range(200):
             dev.get("/items/7")
         samples = sorted(dev.timed("/items/7") for _ in range(requests))
-    return [
-        Figure("dev HTTP, warm, p50", middle(samples), "ms", 3, note=f"{requests:,} requests, p99 {samples[int(requests * 0.99)]:.2f} ms")
-    ]
+    how = f"{requests:,} requests, p99 {samples[int(requests * 0.99)]:.2f} ms"
+    return [Figure("dev HTTP, warm, p50", middle(samples), "ms", 3, note=how)]
 
 
 def reload(saves: int = 10) -> list[Figure]:
@@ -75,7 +81,8 @@ def reload(saves: int = 10) -> list[Figure]:
                     raise TimeoutError("the new code did not answer within 10 s")
                 time.sleep(0.002)
             samples.append((time.perf_counter() - start) * 1000)
-    return [Figure("dev, save to new code answers", middle(samples), "ms", 300, note=f"median of {saves}, worst {max(samples):.0f} ms")]
+    how = f"median of {saves}, worst {max(samples):.0f} ms"
+    return [Figure("dev, save to new code answers", middle(samples), "ms", 300, note=how)]
 
 
 class Dev:
@@ -94,8 +101,6 @@ class Dev:
         assert self._process.stdout is not None
         url = None
         for line in self._process.stdout:
-            import json
-
             record = json.loads(line)
             url = record.get("urls", {}).get("http")
             if url:
@@ -121,8 +126,6 @@ class Dev:
         return (time.perf_counter() - start) * 1000
 
     def _drain(self) -> None:
-        import threading
-
         stdout = self._process.stdout
         assert stdout is not None
         threading.Thread(target=lambda: [None for _ in stdout], daemon=True).start()

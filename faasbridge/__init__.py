@@ -1,5 +1,7 @@
 """Portable serverless apps: write once, run on a laptop, AWS Lambda, Google Cloud Functions and Azure Functions."""
 
+from __future__ import annotations
+
 from ._typing import TYPE_CHECKING
 from .app import Api, App
 from .dispatch import Invocation, invocation

@@ -1,5 +1,7 @@
 """What the benchmarks run: one route, and one queue whose handler does nothing."""
 
+from __future__ import annotations
+
 from faasbridge import App, Message, Request
 
 app = App("bench")
