@@ -50,10 +50,10 @@ LIMITS = Limits(
     },
     caveats={
         "http-repeated-headers": f"repeated request headers arrive joined with commas: {_HOST}",
-        "http-response-headers": f"of a response header that is given twice the last one is sent: {_HOST}",
+        "http-repeated-response-headers": f"of a response header that is given twice the last one is sent: {_HOST}",
         "http-cookie-values": f"cookie values of a response are encoded anew: {_HOST}",
         "http-chunked": f"a chunked request arrives whole: {_HTTP}",
-        "sign-put-size": (
+        "signed-put-size": (
             "a signed PUT cannot limit the size: "
             "https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas"
         ),
