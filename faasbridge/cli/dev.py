@@ -6,12 +6,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import ConfigError
 from .dev_view import View
 from .faults import UsageError
 from .options import Session, session
@@ -56,7 +54,6 @@ async def _local(session: Session, stage: Stage, view: View, port: int | None, r
 
     from ..local.server import DEFAULT_PORT, LocalServer
     from ..local.state import dev_folder
-    from .watch import snapshot
 
     server = LocalServer(
         stage,
@@ -67,7 +64,6 @@ async def _local(session: Session, stage: Stage, view: View, port: int | None, r
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _ask_to_stop(server, view))
-    before = snapshot(stage.root)
     starting = asyncio.create_task(server.start())
     stopping = asyncio.create_task(server.stopping.wait())
     await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -76,7 +72,9 @@ async def _local(session: Session, stage: Stage, view: View, port: int | None, r
     try:
         view.started(server.spec, server.urls, reload=reload)
         if reload:
-            watching = asyncio.create_task(_watch(session, server, view, before))
+            from ..local.watch import watch
+
+            watching = asyncio.create_task(watch(server, session.app_ref))
         await stopping
     finally:
         if watching is not None:
@@ -93,29 +91,6 @@ def _ask_to_stop(server: LocalServer, view: View) -> Callable[[], None]:
         server.ask_to_stop()
 
     return stop
-
-
-async def _watch(session: Session, server: LocalServer, view: View, before: dict[Path, int]) -> None:
-    import asyncio
-
-    from .watch import changes
-
-    async for paths in changes(session.project.root, before):
-        stage = None
-        if session.project.root / "pyproject.toml" in paths:
-            try:
-                stage = await asyncio.to_thread(_stage_again, session)
-            except ConfigError as error:
-                view.broken(str(error))
-                continue
-        await server.reload(stage)
-
-
-def _stage_again(session: Session) -> Stage:
-    from ..config import Project
-
-    project = Project.load(session.project.root, app=session.app_ref)
-    return project.stage(session.stage_name, session.provider_name)
 
 
 def _simulated(simulator: Simulator, session: Session, view: View) -> None:

@@ -1,81 +1,79 @@
-"""Reloading on save: a change below the project's folder, and the new code answers."""
+"""Reloading on save: a change of the app's files, and the new code answers."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
-from watchfiles import Change, awatch
+from watchfiles import awatch
 
 from ..config import Project
 from ..errors import ConfigError
 from ..provider import Stage
 from .records import Notice
 from .server import LocalServer
-from .state import base_folder
 
-DEBOUNCE_MS = 40
-STEP_MS = 15
-_FOLDERS = {"__pycache__", "node_modules", "site-packages", "venv", "build", "dist"}
-_SUFFIXES = (".pyc", ".pyo", "~", ".swp", ".swx", ".tmp")
-
-
-class Wanted:
-    """Which changes matter: not those of tools and editors, nor of the state folder. `.env` is read when it is
-    needed."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = str(root)
-        self._state = str(base_folder(root).absolute())
-
-    def __call__(self, change: Change, path: str) -> bool:
-        if path == self._state or path.startswith(self._state + os.sep):
-            return False
-        parts = path[len(self._root) :].split(os.sep)
-        return not path.endswith(_SUFFIXES) and not any(part in _FOLDERS or part.startswith(".") for part in parts)
+QUIET_MS: Final = 10  # without a change, and a save is over
+DEBOUNCE_MS: Final = 200
+# An app's own output must not reload it, so only what people write counts. `.env` is read when it is needed.
+SUFFIXES: Final = frozenset(".py .toml .html .css .js .json .yaml .yml .txt .sql .jinja .j2 .tmpl .svg .csv".split())
+IGNORED: Final = frozenset(("__pycache__", "node_modules", "venv", "env", "tests", "test", "dist", "build"))
 
 
 async def watch(server: LocalServer, app: str | None = None) -> None:
-    """Reloads the server on every change until it is cancelled or the server stops. What is wrong is told to
-    `on_event`."""
+    """Reloads the server on every change until it is cancelled. What is wrong is told to `on_event`.
+
+    `app` is the reference that was given in place of the settings' own.
+    """
     root = server.stage.root
-    wanted = Wanted(root)
-    batches = awatch(
-        root, watch_filter=wanted, debounce=DEBOUNCE_MS, step=STEP_MS, stop_event=server.stopping, rust_timeout=500
-    )
-    first = asyncio.ensure_future(anext(batches, None))
+    async for paths in changes(root, server.read_at - 0.05):
+        stage = None
+        try:
+            if root / "pyproject.toml" in paths:
+                stage = await asyncio.to_thread(stage_of, server.stage, app)
+            await server.reload(stage)
+        except ConfigError as error:
+            server.tell(Notice("broken", str(error)))
+
+
+def counts(path: Path, root: Path) -> bool:
+    """Whether a change of that file is one of the app."""
+    relative = path.relative_to(root)
+    if any(part in IGNORED or part.startswith(".") for part in relative.parts[:-1]):
+        return False
+    return path.suffix in SUFFIXES and not relative.name.startswith(".")
+
+
+async def changes(root: Path, since: float) -> AsyncIterator[set[Path]]:
+    """Sets of changed files, until it is cancelled; first those saved after `since` (seconds since the epoch)."""
+    found: asyncio.Queue[set[Path]] = asyncio.Queue()
+    watchers: list[asyncio.Task[None]] = []
+    before = {path: when for path, when in _snapshot(root).items() if when <= since * 1e9}
     try:
-        await asyncio.sleep(
-            0
-        )  # the watch is set up by now; what was saved between the reading of the code and that is found here
-        if await asyncio.to_thread(changed_since, root, wanted, server.read_at - 0.05):
-            await server.reload()
-        changes = await first
-        while changes is not None:
-            stage = None
-            try:
-                if any(Path(path).name == "pyproject.toml" for _, path in changes):
-                    stage = await asyncio.to_thread(stage_of, server.stage, app)
-                await server.reload(stage)
-            except ConfigError as error:
-                server.tell(Notice("broken", str(error)))
-            changes = await anext(batches, None)
+        while True:
+            # The top folder by itself and the folders of code below it: the state folder, which changes with every
+            # event, and virtual environments are not watched at all.
+            folders = _folders(root)
+            watchers = [asyncio.create_task(_feed(found, root, recursive=False))]
+            if folders:
+                watchers.append(asyncio.create_task(_feed(found, *folders, recursive=True)))
+            await asyncio.sleep(0.05)  # each watcher is there from its first step on
+            now = _snapshot(root)
+            missed = {path for path in {*before, *now} if before.get(path) != now.get(path)}
+            if missed:
+                yield missed
+            while _folders(root) == folders:
+                paths = await found.get()
+                wanted = {path for path in paths if counts(path, root)}
+                if wanted:
+                    yield wanted
+            before = _snapshot(root)
+            await _end(watchers)
     finally:
-        first.cancel()
-
-
-def changed_since(root: Path, wanted: Wanted, when: float) -> bool:
-    for folder, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if wanted(Change.modified, os.path.join(folder, name))]
-        for name in files:
-            path = os.path.join(folder, name)
-            with contextlib.suppress(OSError):
-                if wanted(Change.modified, path) and os.stat(path).st_mtime > when:
-                    return True
-    return False
+        await _end(watchers)
 
 
 def stage_of(stage: Stage, app: str | None = None) -> Stage:
@@ -90,3 +88,36 @@ def stage_of(stage: Stage, app: str | None = None) -> Stage:
         app_ref=project.app_ref,
         python=project.python,
     )
+
+
+def _snapshot(root: Path) -> dict[Path, int]:
+    """When each file of the app was changed."""
+    found = {}
+    for folder in (root, *_folders(root)):
+        for path in folder.iterdir() if folder == root else folder.rglob("*"):
+            if counts(path, root) and path.is_file():
+                found[path] = path.stat().st_mtime_ns
+    return found
+
+
+async def _feed(found: asyncio.Queue[set[Path]], *folders: Path, recursive: bool) -> None:
+    async for batch in awatch(
+        *folders,
+        watch_filter=None,
+        debounce=DEBOUNCE_MS,
+        step=QUIET_MS,
+        recursive=recursive,
+        ignore_permission_denied=True,
+    ):
+        await found.put({Path(path) for _, path in batch})
+
+
+async def _end(watchers: list[asyncio.Task[None]]) -> None:
+    for each in watchers:
+        each.cancel()
+    await asyncio.gather(*watchers, return_exceptions=True)
+
+
+def _folders(root: Path) -> tuple[Path, ...]:
+    found = (each for each in root.iterdir() if each.is_dir())
+    return tuple(sorted(each for each in found if each.name not in IGNORED and not each.name.startswith(".")))
