@@ -31,7 +31,7 @@ from .launch import launch, reap
 from .logs import follow_logs, read_logs
 from .release import kinds_of, limits_of
 from .releases import steps, unpack
-from .secrets import secret_values, set_secret, unset_secret, variable
+from .secrets import secret_values, set_secret, take_over, unset_secret, variable
 from .server import DEFAULT_PORT
 from .simulator import inbox_of
 from .stages import stage_to_json
@@ -60,6 +60,8 @@ class LocalDeployer:
         """Goes on serving the old release until the new one answers. Raises DeployError where it does not."""
         spec, artifact = plan.token
         make_folder(self._home)
+        if self._deployed() is None:
+            take_over(dev_folder(self._stage.root, self._stage.name), self._home)
         if plan.changes:
             for step in plan.changes:
                 yield Progress(step, "started")
@@ -78,7 +80,7 @@ class LocalDeployer:
         return Outcome(stage.app, stage.name, "local", found.apis if found else {}, {"state": str(self._folder())})
 
     def destroy(self, *, delete_data: bool = False) -> Iterator[Progress]:
-        """Stops the server and removes the state. Raises DeployError where there is data and `delete_data` is
+        """Stops the server and removes the state. Raises ConfigError where there is data and `delete_data` is
         not given."""
         if not self._home.exists():
             return
@@ -89,7 +91,7 @@ class LocalDeployer:
             finally:
                 store.close()
             if not empty:
-                raise DeployError(
+                raise ConfigError(
                     f"stage {self._stage.name!r} holds objects, rows or messages in {self._home}; destroy them "
                     f"as well with --delete-data"
                 )

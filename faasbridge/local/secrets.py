@@ -51,6 +51,13 @@ def clear_secrets(folder: Path) -> None:
     _file(folder).unlink(missing_ok=True)
 
 
+def take_over(source: Path, target: Path) -> None:
+    """What was set before a first deployment is meant for it."""
+    if _file(source).exists() and not _file(target).exists():
+        with open(_file(target), "w", encoding="utf-8", opener=_private) as file:
+            file.write(_file(source).read_text("utf-8"))
+
+
 def _file(folder: Path) -> Path:
     return Path(folder) / "secrets.json"
 
