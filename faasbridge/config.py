@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from .suggest import nearest
 PYTHONS = ("3.11", "3.12", "3.13")
 """What every vendor's runtime offers and this package supports."""
 
-_KEYS = ("app", "targets", "python", "stages")
+_KEYS = ("app", "targets", "python", "include", "exclude", "stages")
 _STAGE = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 _READ_TIMEOUT_S = 60
 
@@ -35,12 +36,18 @@ class Project:
         *,
         targets: tuple[str, ...] = (),
         python: str = "",
+        include: tuple[str, ...] = (),
+        exclude: tuple[str, ...] = (),
         stages: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.root = root
         self.app_ref = app_ref
         self.targets = targets
         self.python = python or f"{sys.version_info.major}.{sys.version_info.minor}"
+        self.include = include
+        """Globs of files that an artifact takes although it would leave them out."""
+        self.exclude = exclude
+        """Globs of files that it leaves out; they win."""
         self.stages: Mapping[str, Mapping[str, Any]] = stages or {}
         self._app_name: str | None = None
 
@@ -68,11 +75,17 @@ class Project:
         )
 
     def stage(self, name: str, provider: str) -> Stage:
-        """The settings of a stage for one provider. Reads the app for its name where that was not done before."""
+        """The settings of a stage for one provider. Reads the app for its name where that was not done before; where it
+        cannot be read now, the name it had last counts, so that a broken app's deployment can still be looked after."""
         if not _STAGE.fullmatch(name) or "--" in name:
             raise ConfigError(f"{name!r} is no name for a stage: use a-z, 0-9 and single hyphens, a letter first")
         if self._app_name is None:
-            self.read_spec()
+            try:
+                self.read_spec()
+            except ConfigError:
+                self._app_name = self._remembered()
+                if self._app_name is None:
+                    raise
         table = self.stages.get(name, {})
         return Stage(
             app=self._app_name or "",
@@ -116,8 +129,22 @@ class Project:
         if "error" in result:
             raise ConfigError(result["error"])
         spec = AppSpec.from_json(json.dumps(result["spec"]))
-        self._app_name = spec.name
+        self._remember(spec.name)
         return spec
+
+    def _remember(self, name: str) -> None:
+        self._app_name = name
+        folder = self.root / ".faasbridge"
+        if folder.is_dir() and self._remembered() != name:
+            with contextlib.suppress(OSError):
+                (folder / "app").write_text(f"{self.app_ref}={name}")
+
+    def _remembered(self) -> str | None:
+        try:
+            ref, _, name = (self.root / ".faasbridge" / "app").read_text().partition("=")
+        except OSError:
+            return None
+        return name if ref == self.app_ref else None
 
 
 def load_app(app_ref: str, root: Path) -> Any:
@@ -216,16 +243,18 @@ class _Settings:
         return Project(
             self.file.parent,
             _check_ref(ref, where),
-            targets=self._targets(),
+            targets=self._texts("targets", 'a list of providers, such as ["aws", "gcp"]'),
             python=self._python(),
+            include=self._texts("include", 'a list of globs, such as ["data/*.csv"]'),
+            exclude=self._texts("exclude", 'a list of globs, such as ["*.psd"]'),
             stages=self._stages(),
         )
 
-    def _targets(self) -> tuple[str, ...]:
-        targets = self.raw.get("targets", [])
-        if not isinstance(targets, list) or not all(isinstance(target, str) for target in targets):
-            raise self._wrong("targets", 'targets is a list of providers, such as ["aws", "gcp"]')
-        return tuple(dict.fromkeys(targets))
+    def _texts(self, key: str, what: str) -> tuple[str, ...]:
+        texts = self.raw.get(key, [])
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise self._wrong(key, f"{key} is {what}")
+        return tuple(dict.fromkeys(texts))
 
     def _python(self) -> str:
         python = self.raw.get("python", "")

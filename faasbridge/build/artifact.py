@@ -75,7 +75,7 @@ def build(
     manager().hook.faasbridge_prepare_artifact(build=prepared, stage=stage)
 
     progress("collecting sources")
-    own = sources.collect(project.root, *chosen(project))
+    own = sources.collect(project.root, project.include, project.exclude)
     parts = [
         # Not what an earlier build left in the app's folder.
         (f"the app's folder {project.root}", {name: path for name, path in own.items() if path != out.absolute()}),
@@ -114,11 +114,6 @@ def build(
 def state_folder(root: Path) -> Path:
     """Where a project keeps what can be made again: `.faasbridge`, or FAASBRIDGE_STATE."""
     return root / os.environ.get("FAASBRIDGE_STATE", ".faasbridge")
-
-
-def chosen(project: Project) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The globs `include` and `exclude` of [tool.faasbridge]."""
-    return tuple(getattr(project, "include", ())), tuple(getattr(project, "exclude", ()))
 
 
 def manifest(spec: AppSpec, app_ref: str, middleware: list[str]) -> bytes:

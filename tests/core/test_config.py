@@ -173,3 +173,23 @@ def test_a_worker_loads_the_app_itself(tmp_path: Path, monkeypatch: pytest.Monke
     app = load_app("workershop.app:app", tmp_path)
     assert app.app_name == "shop"
     assert load_app("workershop.app", tmp_path) is app
+
+
+def test_globs_of_the_artifact_are_settings(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.faasbridge]\napp = "main:app"\ninclude = ["data/*.csv"]\nexclude = ["*.psd"]\n'
+    )
+    project = Project.load(tmp_path)
+    assert (project.include, project.exclude) == (("data/*.csv",), ("*.psd",))
+
+
+def test_an_app_that_broke_keeps_the_name_it_had(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.faasbridge]\napp = "main:app"\n')
+    (tmp_path / "main.py").write_text('from faasbridge import App\napp = App("shop")\n')
+    (tmp_path / ".faasbridge").mkdir()
+    assert Project.load(tmp_path).stage("dev", "local").app == "shop"
+    (tmp_path / "main.py").write_text("def broken(:\n")
+    project = Project.load(tmp_path)
+    assert project.stage("dev", "local").app == "shop"
+    with pytest.raises(ConfigError, match="SyntaxError"):
+        project.read_spec()
