@@ -5,6 +5,7 @@ from __future__ import annotations
 from .._typing import TYPE_CHECKING, overload
 from ..codec import encode_body
 from ..errors import PayloadTooLarge
+from ..events import Event
 from .base import Resource, operations
 
 if TYPE_CHECKING:
@@ -15,18 +16,19 @@ if TYPE_CHECKING:
     from ..events import Message
 
 
-class Batch:
+class Batch(Event):
     """Up to `batch_size` messages. What `fail` names comes again, alone; an exception fails them all.
 
-    `state` is a dict for middleware, which is called once around the batch.
+    Middleware is called once, around the batch; its `id` is the first message's.
     """
 
-    __slots__ = ("failures", "messages", "state")
+    __slots__ = ("failures", "messages")
 
     def __init__(self, messages: Sequence[Message]) -> None:
+        first = messages[0] if messages else None
+        super().__init__(id=first.id if first else "", type="batch", provider=first.provider if first else "local")
         self.messages = messages
         self.failures: dict[int, BaseException | str] = {}
-        self.state: dict[str, Any] = {}
 
     def __iter__(self) -> Iterator[Message]:
         return iter(self.messages)
