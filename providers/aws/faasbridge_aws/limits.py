@@ -55,9 +55,9 @@ LIMITS = Limits(
     },
     caveats={
         "http-repeated-headers": f"repeated request headers arrive joined with commas: {_PROXY}",
-        "http-encoded-path": f"the path arrives decoded through an HTTP API, so %2F is a slash: {_PROXY}",
+        "http-encoded-slash": f"the path arrives decoded through an HTTP API, so %2F is a slash: {_PROXY}",
         "http-chunked": f"a chunked request arrives whole: {_PROXY}",
-        "sign-put-size": (
+        "signed-put-size": (
             f"a signed PUT cannot limit the size; the app checks it on create: {_S3}/PresignedUrlUploadObject.html"
         ),
         "sign-session": f"a URL ends with the credentials that signed it: {_S3}/ShareObjectPreSignedURL.html",
