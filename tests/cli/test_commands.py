@@ -48,7 +48,8 @@ from faasbridge.cli import main
 try:
     main()
 finally:
-    heavy = {"starlette", "uvicorn", "watchfiles", "rich", "boto3", "botocore", "google", "azure", "sqlite3", "asyncio"}
+    heavy = {"starlette", "uvicorn", "watchfiles", "rich", "sqlite3", "asyncio"}
+    heavy |= {"boto3", "botocore", "google.api_core", "google.protobuf", "azure.functions"}
     print(sorted(heavy & set(sys.modules)), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
