@@ -122,7 +122,7 @@ def powertools() -> Handler:
     def item(number: str) -> dict[str, Any]:
         return reply(int(number), app.current_event.json_body)
 
-    return app.resolve  # type: ignore[no-any-return]
+    return app.resolve
 
 
 def mangum() -> Handler:
