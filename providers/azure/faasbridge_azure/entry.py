@@ -2,7 +2,8 @@
 
 - `FAASBRIDGE_FUNCTION`: which function of the app this function app is, or which ones, with commas between them;
   `FAASBRIDGE_STAGE`: which stage, `dev` if unset.
-- `faasbridge.json` in the artifact's folder, beside this package or the working directory: where the app is.
+- `faasbridge.json` in the artifact's folder (the host's script root, or this package's, or the working directory): where
+  the app is.
 - `FAASBRIDGE_INBOX_<FUNCTION>` (upper case, `_` for `-`): the queue that is the function's inbox, which the host reads
   with the connection `AzureWebJobsStorage`. `host.json` has `"extensions": {"http": {"routePrefix": ""}}`.
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 SOURCE = "from faasbridge_azure.entry import app\n"
 CONNECTION = "AzureWebJobsStorage"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 log = logging.getLogger("faasbridge")
 
 
@@ -81,7 +83,7 @@ def function_app(
             run = _bound(name, handler, azure.HttpRequest, azure)
             run.__annotations__["return"] = azure.HttpResponse
             route = f"{api.prefix.lstrip('/')}/{{*path}}".lstrip("/")
-            run = built.route(route=route, trigger_arg_name="native", methods=list(azure.HttpMethod))(run)
+            run = built.route(route=route, trigger_arg_name="native", methods=_METHODS)(run)
         else:
             run = _bound(name, handler, azure.QueueMessage, azure)
             run = built.queue_trigger(
@@ -180,9 +182,10 @@ def _deployed_driver(resource: Resource) -> Any:
 
 
 def _folder() -> str:
-    """The artifact's: this package lies in it, or in its `.python_packages/lib/site-packages`."""
+    """The artifact's: the host says where its app is; this package lies in it, or in `.python_packages/lib/...`."""
     place = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    for folder in (place, os.path.dirname(os.path.dirname(os.path.dirname(place)))):
+    root = os.environ.get("AzureWebJobsScriptRoot") or place  # noqa: SIM112 - the host's spelling
+    for folder in (root, place, os.path.dirname(os.path.dirname(os.path.dirname(place)))):
         if os.path.exists(f"{folder}/faasbridge.json"):
             return folder
     return os.getcwd()
