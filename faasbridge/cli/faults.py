@@ -40,9 +40,8 @@ class Faults:
         pipe = error.__context__ if isinstance(error, SystemExit) else error
         if error is None or (isinstance(error, SystemExit) and not isinstance(pipe, BrokenPipeError)):
             return
-        if isinstance(pipe, BrokenPipeError):
-            # Whoever read our output has enough of it; keep the interpreter from complaining while it flushes.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(pipe, BrokenPipeError):  # whoever read our output has enough of it
+            _drop_output()
             sys.exit(SUCCESS)
         code, message = explained(error)
         if self.debug and not isinstance(error, KeyboardInterrupt):
@@ -50,7 +49,16 @@ class Faults:
 
             traceback.print_exception(error)
         report(message, type(error).__name__, code, as_json=self.json)
+        try:
+            sys.stdout.flush()
+        except OSError:  # a full disk, which was just reported
+            _drop_output()
         sys.exit(code)
+
+
+def _drop_output() -> None:
+    """Keeps the interpreter from complaining, and from changing the exit code, when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def explained(error: BaseException) -> tuple[int, str]:

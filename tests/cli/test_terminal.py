@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -39,6 +40,14 @@ class Terminal:
 
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
+
+    def interrupt(self) -> int:
+        """Ctrl-C until it ends: one that comes just before `input()` begins to wait is seen only with the next."""
+        while self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.5)
+        return self.end()
 
     def end(self) -> int:
         while self._read():
@@ -98,8 +107,7 @@ def test_no_means_that_nothing_is_changed(
 def test_ctrl_c_at_the_question_says_what_to_do(terminal: Callable[..., Terminal]) -> None:
     asked = terminal("deploy")
     asked.wait_for("Deploy? [y/N]")
-    asked.process.send_signal(signal.SIGINT)
-    assert asked.end() == 130
+    assert asked.interrupt() == 130
     assert "interrupted" in asked.text
     assert "Traceback" not in asked.text
 
