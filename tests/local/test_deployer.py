@@ -122,7 +122,7 @@ def test_data_is_destroyed_only_when_told_so(project: Project) -> None:
     rows = app.table("rows", key="id")
     app.bound = project.deployer.bind(app)
     rows.put({"id": "precious"})
-    with pytest.raises(DeployError, match="--delete-data"):
+    with pytest.raises(ConfigError, match="--delete-data"):
         list(project.deployer.destroy())
     assert project.get() == b"one"
     list(project.deployer.destroy(delete_data=True))
