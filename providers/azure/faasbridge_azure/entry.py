@@ -2,7 +2,7 @@
 
 - `FAASBRIDGE_FUNCTION`: which function of the app this function app is, or which ones, with commas between them;
   `FAASBRIDGE_STAGE`: which stage, `dev` if unset.
-- `faasbridge.json` in the artifact's folder (the host's script root, or this package's, or the working directory): where
+- `faasbridge.json` in the artifact's folder (the host's script root, this package's or the working directory): where
   the app is.
 - `FAASBRIDGE_INBOX_<FUNCTION>` (upper case, `_` for `-`): the queue that is the function's inbox, which the host reads
   with the connection `AzureWebJobsStorage`. `host.json` has `"extensions": {"http": {"routePrefix": ""}}`.
