@@ -50,7 +50,8 @@ class Database:
         self._connections: WeakSet[_Connection] = WeakSet()
         try:
             if create:
-                (self.folder / "blobs").mkdir(parents=True, exist_ok=True)
+                self.folder.mkdir(0o700, parents=True, exist_ok=True)
+                (self.folder / "blobs").mkdir(exist_ok=True)
             elif not self._file.exists():
                 raise ConfigError(f"there is no state at {self.folder}: start the app with `faasbridge dev` first")
             self._migrate(self._connect("rwc"))

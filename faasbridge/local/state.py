@@ -40,7 +40,7 @@ def deployed_folder(root: Path, stage: str) -> Path:
 def make_folder(folder: Path) -> None:
     """Raises ConfigError where it cannot be made or written."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)  # the app's data, and the key that signs URLs
         (folder / "logs").mkdir(exist_ok=True)
         ignore = folder.parent / ".gitignore"
         if folder.parent.name == ".faasbridge" and not ignore.exists():

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from faasbridge.drivers import Binding
 from faasbridge.local import database, schema
 from faasbridge.local.drivers.bucket import BucketDriver
 from faasbridge.local.drivers.table import TableDriver
+from faasbridge.local.state import make_folder
 from faasbridge.local.store import Store, shared
 
 WRITER = """
@@ -370,3 +372,12 @@ def test_reset_leaves_no_file_and_no_row(tmp_path: Path) -> None:
     assert list((tmp_path / "blobs").iterdir()) == []
     assert store.handled() == {"function:created", "function:changed", "queue:jobs"}
     store.close()
+
+
+@pytest.mark.parametrize("make", [Store, make_folder])
+def test_other_users_of_the_machine_cannot_look_into_the_state(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    folder = tmp_path / "state" / "dev"
+    made = make(folder)
+    if isinstance(made, Store):
+        made.close()
+    assert folder.stat().st_mode & 0o777 == 0o700
