@@ -11,8 +11,8 @@ from typing import Final
 from ..errors import ConfigError
 
 # What a vendor's runtime reaches first; the rest follows from the imports.
-CORE_ENTRIES: Final = ("", "app", "artifact", "dispatch", "drivers", "event_json", "resources", "suggest")
-PROVIDER_ENTRIES: Final = ("", "entry", "events", "http", "drivers")
+CORE_ENTRIES: Final = ("", "adapter", "app", "artifact", "dispatch", "drivers", "event_json", "resources", "suggest")
+PROVIDER_ENTRIES: Final = ("", "bind", "drivers", "entry", "events", "http")
 # Tool-time modules that run-time ones import on some path which a deployed function never takes.
 TOOL_TIME: Final = frozenset({"validate", "spec", "autobind"})
 

@@ -41,6 +41,14 @@ def test_declaring_and_running_an_app_brings_no_more() -> None:
     assert not {name for name in brought if name.split(".")[0] in HEAVY}
 
 
+def test_what_adapters_share_is_light_and_only_theirs() -> None:
+    assert not {name for name in loaded("import faasbridge, faasbridge.dispatch") if "adapter" in name}
+    modules = ", ".join(
+        f"faasbridge.adapter.{name}" for name in ("delivery", "entry", "fitting", "own_events", "times")
+    )
+    assert not {name for name in loaded(f"import {modules}") if name.split(".")[0] in HEAVY}
+
+
 def test_public_names_are_all_there() -> None:
     import faasbridge
 

@@ -12,47 +12,41 @@ from __future__ import annotations
 import logging
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.delivery import BaseDelivery
 from faasbridge.errors import ConfigError, InvalidEvent, Reject
 from faasbridge.events import Message
 
 from . import events
 from .events_sqs import attempt_of, message
-from .fitting import fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from faasbridge.adapter.delivery import DeadLetter
     from faasbridge.dispatch import Failure, Runner
     from faasbridge.events import Event
-
-    DeadLetter = Callable[[Any, str], None]
 
 log = logging.getLogger("faasbridge")
 _LEAST_S = 1.0
 
 
-class Delivery:
-    """One invocation's records, for one function.
+class Delivery(BaseDelivery):
+    """One invocation's records, for one function. `dead_letter` is given a record, AWS's own dict, or a direct event
+    whole; SQS and the event source count attempts."""
 
-    `dead_letter(record, reason)` puts a rejected record (AWS's own dict) into the dead letters and returns when it is
-    there; where there is no such callable, or it raises, the record counts as failed and gets there after its last
-    attempt.
-    """
-
-    __slots__ = ("dead_letter", "id", "remaining_s", "runner")
+    __slots__ = ("id", "remaining_s")
 
     def __init__(
         self, runner: Runner, id: str | None, remaining_s: Callable[[], float], dead_letter: DeadLetter | None
     ) -> None:
-        self.runner = runner
+        super().__init__(runner, dead_letter)
         self.id = id
         self.remaining_s = remaining_s
-        self.dead_letter = dead_letter
 
     def sqs(self, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """`{"batchItemFailures": [{"itemIdentifier": messageId}]}`, in the order delivered."""
-        handled = self._batch(records) if self._takes_batches() else None
+        handled = self._batch(records) if self.function.trigger == "batch" else None
         held: set[str] = set()
         failed = []
         for i, record in enumerate(records):
@@ -71,7 +65,7 @@ class Delivery:
 
     def stream(self, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """The same for DynamoDB and Kinesis: at most one, the first that failed, by sequence number."""
-        handled = self._batch(records) if self._takes_batches() else None
+        handled = self._batch(records) if self.function.trigger == "batch" else None
         for i, record in enumerate(records):
             done = handled[i] if handled is not None else self._has_time(i, len(records)) and self._one(record)
             if not done:
@@ -80,8 +74,8 @@ class Delivery:
 
     def direct(self, native: Any) -> Any:
         """An event without partial answers: the handler's value if it is one event; raises what the handler raises."""
-        found = [fit(self.runner, event) for event in events.decode(native)]
-        if self._takes_batches():
+        found = self.fitting(events.decode(native))
+        if self.function.trigger == "batch":
             failures = self.runner.deliver(found, id=self.id, timeout_s=self._timeout_s()) if found else []
             for failure in failures:
                 if not self._settled(native, failure):
@@ -93,7 +87,7 @@ class Delivery:
                 attempt = getattr(event, "attempt", 1)
                 values.append(self.runner.invoke(event, attempt=attempt, id=self.id, timeout_s=self._timeout_s()))
             except Reject as error:
-                if not self._buried(native, error):
+                if not self.buried(native, error):
                     raise
         return values[0] if len(values) == 1 else None
 
@@ -126,26 +120,16 @@ class Delivery:
     def _decoded(self, record: dict[str, Any]) -> list[Event] | None:
         """The record's events as the handler takes them; None, and a line in the log, where it is none such."""
         try:
-            if self._takes_messages() and events.source_of(record) == "sqs":
+            if self.messages and events.source_of(record) == "sqs":
                 return [_as_message(record)]
-            return [fit(self.runner, event) for event in events.decode_record(record)]
+            return self.fitting(events.decode_record(record))
         except (InvalidEvent, ConfigError) as error:
             which = record.get("messageId") or record.get("eventID")
             log.error("%s cannot take record %s: %s", self.runner.name, which, error)
             return None
 
     def _settled(self, record: Any, failure: Failure) -> bool:
-        return failure.rejected and self._buried(record, failure.error)
-
-    def _buried(self, record: Any, error: BaseException) -> bool:
-        if self.dead_letter is None:
-            return False
-        try:
-            self.dead_letter(record, str(error))
-        except Exception:
-            log.exception("%s could not put a rejected record into the dead letters; it comes again", self.runner.name)
-            return False
-        return True
+        return failure.rejected and self.buried(record, failure.error)
 
     def _timeout_s(self) -> float:
         return min(self.runner.timeout_s, self.remaining_s())
@@ -156,12 +140,6 @@ class Delivery:
             return True
         log.warning("%s has no time left for %d of %d records; they come again", self.runner.name, count - i, count)
         return False
-
-    def _takes_batches(self) -> bool:
-        return self.runner.function is not None and self.runner.function.trigger == "batch"
-
-    def _takes_messages(self) -> bool:
-        return self.runner.function is not None and self.runner.function.trigger in ("message", "batch")
 
 
 def _as_message(record: dict[str, Any]) -> Event:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 
 from faasbridge._typing import TYPE_CHECKING
-from faasbridge.dispatch import Runner
+from faasbridge.adapter.entry import runner_for
 from faasbridge.errors import ConfigError
 
 from . import http
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from faasbridge.adapter.delivery import DeadLetter
     from faasbridge.app import App
+    from faasbridge.dispatch import Runner
     from faasbridge.resources import Resource
-
-    from .batches import DeadLetter
 
     Handler = Callable[[Any, Any], Any]
 
@@ -45,7 +45,7 @@ def handler_for(
     `driver_of` gives a resource's driver, on first use; by default the ones that the function's environment describes.
     `dead_letter(record, reason)`: see `batches.Delivery`. Raises ConfigError.
     """
-    return _handler(_runner(app, function_name, driver_of), dead_letter)
+    return _handler(runner_for(app, function_name, __package__, driver_of), dead_letter)
 
 
 def load(folder: str, function_name: str) -> Handler:
@@ -55,14 +55,9 @@ def load(folder: str, function_name: str) -> Handler:
     """
     from faasbridge.artifact import load as load_app
 
-    runner = _runner(load_app(folder, function_name), function_name, None)
+    runner = runner_for(load_app(folder, function_name), function_name, __package__)
     runner.warm()
     return _handler(runner, None)
-
-
-def _runner(app: App, function_name: str, driver_of: Callable[[Resource], Any] | None) -> Runner:
-    stage = os.environ.get("FAASBRIDGE_STAGE", "dev")
-    return Runner(app, function_name, provider="aws", stage=stage, driver_of=driver_of or _deployed_driver)
 
 
 def _handler(runner: Runner, dead_letter: DeadLetter | None) -> Handler:
@@ -116,18 +111,6 @@ def _events(runner: Runner, warning: TimeoutWarning | None, dead_letter: DeadLet
 
 def _remaining_s(context: Any) -> float:
     return context.get_remaining_time_in_millis() / 1000  # type: ignore[no-any-return]
-
-
-def _deployed_driver(resource: Resource) -> Any:
-    try:
-        from .bind import driver_of  # type: ignore[import-not-found, unused-ignore]
-    except ModuleNotFoundError as error:
-        if error.name != f"{__package__}.bind":
-            raise
-        raise ConfigError(
-            f"no driver for {resource.kind} {resource.name!r}: faasbridge_aws is installed without its drivers"
-        ) from None
-    return driver_of(resource)
 
 
 def __getattr__(name: str) -> Any:

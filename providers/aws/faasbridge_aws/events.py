@@ -74,7 +74,7 @@ def is_event(value: Any) -> bool:
     """Whether an object, perhaps the body of a message, is an event by itself."""
     if not isinstance(value, dict):
         return False
-    if value.get("Event") == "s3:TestEvent" or value.get("faasbridge") in ("tick", "event"):
+    if value.get("Event") == "s3:TestEvent" or _is_own(value):
         return True
     if source_of(value) == "dynamodb":
         return True
@@ -89,10 +89,11 @@ def decode_one(native: dict[str, Any], sent_ms: str | None = None) -> list[Event
     try:
         if native.get("Event") == "s3:TestEvent":
             return []
-        if "faasbridge" in native:
-            from .events_own import decode as decode_own
+        if _is_own(native):
+            from .events_common import epoch_time
+            from .events_own import own
 
-            return [decode_own(native, sent_ms)]
+            return [own.decode(native, epoch_time(sent_ms))]
         if "detail-type" in native:
             from .events_eventbridge import decode as decode_eventbridge
 
@@ -100,6 +101,14 @@ def decode_one(native: dict[str, Any], sent_ms: str | None = None) -> list[Event
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InvalidEvent(f"the event is broken ({error!r}); {found_in(native)}") from error
     return [event for record in native.get("Records", (native,)) for event in decode_record(record)]
+
+
+def _is_own(value: dict[str, Any]) -> bool:
+    if "faasbridge" not in value:
+        return False
+    from faasbridge.adapter.own_events import is_own
+
+    return is_own(value)
 
 
 _SOURCES = {"aws:sqs": "sqs", "aws:s3": "s3", "aws:sns": "sns", "aws:dynamodb": "dynamodb", "aws:kinesis": "kinesis"}

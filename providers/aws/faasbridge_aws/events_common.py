@@ -32,19 +32,6 @@ def from_base64(text: str, what: str) -> bytes:
         raise InvalidEvent(f"{what} should be base64: {error}") from None
 
 
-def iso_time(text: str | None) -> datetime | None:
-    """`2023-04-12T20:43:38.021Z`. A sample's invented text gives None: a time is not worth an event."""
-    if not text:
-        return None
-    from datetime import UTC, datetime
-
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def epoch_time(value: Any) -> datetime | None:
     """Seconds or milliseconds since 1970, as number or text: AWS writes either."""
     if not value:

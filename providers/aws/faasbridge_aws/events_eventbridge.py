@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.times import iso_time
 from faasbridge.errors import InvalidEvent
 from faasbridge.events import Message, Tick
 
-from .events_common import iso_time
 from .events_s3 import blob_event
 
 if TYPE_CHECKING:

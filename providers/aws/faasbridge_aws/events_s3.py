@@ -7,10 +7,9 @@ same id however it came. Source: S3 User Guide, "Event message structure".
 from __future__ import annotations
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.times import iso_time
 from faasbridge.errors import InvalidEvent
 from faasbridge.events import BlobEvent
-
-from .events_common import iso_time
 
 if TYPE_CHECKING:
     from typing import Any, Literal

@@ -7,11 +7,11 @@ Source: Lambda Developer Guide, "Invoking Lambda functions with Amazon SNS notif
 from __future__ import annotations
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.times import iso_time
 from faasbridge.errors import InvalidEvent
 from faasbridge.events import Message
 
 from . import wire
-from .events_common import iso_time
 
 if TYPE_CHECKING:
     from typing import Any

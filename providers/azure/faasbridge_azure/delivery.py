@@ -12,25 +12,21 @@ from __future__ import annotations
 import logging
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.delivery import BaseDelivery
 from faasbridge.errors import InvalidEvent
 
 from . import events
-from .fitting import fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
-    from faasbridge.dispatch import Failure, Runner
-    from faasbridge.events import Event
+    from faasbridge.dispatch import Failure
     from faasbridge.http import Request
-
-    DeadLetter = Callable[[Any, str], None]
 
 log = logging.getLogger("faasbridge")
 
 
-class Delivery:
+class Delivery(BaseDelivery):
     """The deliveries of one function.
 
     `dead_letter(native, reason)` puts a delivery (what the trigger bound: a QueueMessage, say) into the dead letters
@@ -38,16 +34,7 @@ class Delivery:
     there after the host's last attempt.
     """
 
-    __slots__ = ("dead_letter", "function", "max_attempts", "messages", "runner")
-
-    def __init__(self, runner: Runner, dead_letter: DeadLetter | None) -> None:
-        assert runner.function is not None
-        self.runner = runner
-        self.function = runner.function
-        self.messages = self.function.trigger in ("message", "batch")
-        of_resource = self.function.resource.options if self.function.resource is not None else {}
-        self.max_attempts: int = self.function.options.get("max_attempts") or of_resource.get("max_attempts") or 5
-        self.dead_letter = dead_letter
+    __slots__ = ()
 
     def deliver(self, native: Any, id: str | None = None) -> None:
         """Hands over what the trigger bound. Raises InvalidEvent, or the first failure that needs another attempt."""
@@ -71,7 +58,7 @@ class Delivery:
                 units = [(each, [events.decode_at(native, i)]) for i, each in enumerate(native)]
             else:
                 units = [(native, events.decode(native, as_messages=self.messages))]
-            fitting = [(each, self._fitting(found)) for each, found in units]
+            fitting = [(each, self.fitting(found)) for each, found in units]
         except InvalidEvent as error:
             log.error("%s cannot take this delivery: %s", self.runner.name, error)
             raise
@@ -93,20 +80,7 @@ class Delivery:
         for failure in failures:
             if not failure.rejected and tries < self.max_attempts:
                 return failure.error
-        return None if self._buried(native, failures[0].error) else failures[0].error
-
-    def _fitting(self, found: list[Event]) -> list[Event]:
-        return [event for event in found if fit(self.function, event) is not None]
-
-    def _buried(self, native: Any, error: BaseException) -> bool:
-        if self.dead_letter is None:
-            return False
-        try:
-            self.dead_letter(native, str(error) or type(error).__name__)
-        except Exception:
-            log.exception("%s could not put a delivery into the dead letters; it comes again", self.runner.name)
-            return False
-        return True
+        return None if self.buried(native, failures[0].error) else failures[0].error
 
 
 def attempt_of(native: Any) -> int:

@@ -16,7 +16,7 @@ import logging
 import os
 
 from faasbridge._typing import TYPE_CHECKING
-from faasbridge.dispatch import Runner
+from faasbridge.adapter.entry import runner_for
 from faasbridge.errors import ConfigError
 
 from . import http
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    from faasbridge.adapter.delivery import DeadLetter
     from faasbridge.app import App
+    from faasbridge.dispatch import Runner
     from faasbridge.resources import Resource
-
-    from .delivery import DeadLetter
 
     Handler = Callable[..., Any]
 
@@ -55,8 +55,7 @@ def handler_for(
     here, for everything in the function's `uses`. `dead_letter(native, reason)`: see `delivery.Delivery`. Raises
     ConfigError.
     """
-    stage = os.environ.get("FAASBRIDGE_STAGE", "dev")
-    runner = Runner(app, function_name, provider="azure", stage=stage, driver_of=driver_of or _deployed_driver)
+    runner = runner_for(app, function_name, __package__, driver_of)
     runner.warm()
     return _http(runner) if runner.api is not None else _events(runner, dead_letter)
 
@@ -167,18 +166,6 @@ def _bound(name: str, handler: Handler, kind: type, azure: Any) -> Any:
 
 def _id(context: Any) -> str | None:
     return getattr(context, "invocation_id", None) or None
-
-
-def _deployed_driver(resource: Resource) -> Any:
-    try:
-        from .bind import driver_of  # type: ignore[import-not-found, unused-ignore]
-    except ModuleNotFoundError as error:
-        if error.name != f"{__package__}.bind":
-            raise
-        raise ConfigError(
-            f"no driver for {resource.kind} {resource.name!r}: faasbridge_azure is installed without its drivers"
-        ) from None
-    return driver_of(resource)
 
 
 def _folder() -> str:

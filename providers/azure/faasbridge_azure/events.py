@@ -9,10 +9,11 @@ The JSON of an Event Grid event, a timer, a document and a payload of ours, read
 from __future__ import annotations
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.times import iso_time
 from faasbridge.errors import ConfigError, InvalidEvent
 
 from . import events_queue
-from .events_common import found_in, iso_time, parsed
+from .events_common import found_in, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +101,7 @@ def _timer(status: Mapping[str, Any], native: Any) -> Event:
     host keeps none for short intervals) the running minute stands for it."""
     from datetime import UTC, datetime
 
-    from .events_own import tick
+    from .events_own import own
 
     due = iso_time(status.get("Next"))
-    return tick("", due or datetime.now(UTC).replace(second=0, microsecond=0), native)
+    return own.tick("", due or datetime.now(UTC).replace(second=0, microsecond=0), native)

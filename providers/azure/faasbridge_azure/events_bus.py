@@ -14,9 +14,10 @@ from __future__ import annotations
 import json
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.times import iso_time
 from faasbridge.events import Message
 
-from .events_common import iso_time, texts
+from .events_common import texts
 
 if TYPE_CHECKING:
     from typing import Any

@@ -8,7 +8,6 @@ from faasbridge._typing import TYPE_CHECKING
 from faasbridge.errors import InvalidEvent
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from typing import Any
 
 
@@ -22,23 +21,6 @@ def found_in(native: object) -> str:
     named = f"{kind} {native[kind]!r} and " if kind is not None else ""
     keys = ", ".join(sorted(map(str, native))) or "nothing in it"
     return f"found {named}the keys {keys}"
-
-
-def iso_time(value: object) -> datetime | None:
-    """A datetime, or the text of one: `2017-06-26T18:41:00.9584103Z`. Without a zone it is UTC, as Azure means it. An
-    invented text of a sample gives None: a time is not worth an event."""
-    if not value:
-        return None
-    from datetime import UTC, datetime
-
-    if isinstance(value, datetime):
-        moment = value
-    else:
-        try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
-            return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def texts(values: object) -> dict[str, str]:

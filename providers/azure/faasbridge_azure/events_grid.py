@@ -9,11 +9,12 @@ Source: Event Grid documentation, "Azure Event Grid event schema" and "CloudEven
 from __future__ import annotations
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.times import iso_time
 from faasbridge.errors import InvalidEvent
 from faasbridge.events import Message
 
 from . import wire
-from .events_common import found_in, iso_time, parsed, texts
+from .events_common import found_in, parsed, texts
 
 if TYPE_CHECKING:
     from typing import Any

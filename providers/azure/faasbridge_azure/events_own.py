@@ -1,9 +1,6 @@
 """Payloads that our own drivers, forwarders and templates put on the wire, told by their member `faasbridge`.
 
-- `tick`: a schedule was due. `{"faasbridge": "tick", "schedule": NAME, "scheduled_for": TIME, "timezone": ZONE}`; the
-  id is name and time. Without the time, the minute in which the message was put into the queue stands for it: cron
-  knows no smaller unit.
-- `event`: any event, `{"faasbridge": "event", "event": codec.dumps(event_json.to_dict(event))}`.
+- `tick` and `event` are those of `faasbridge.adapter.own_events`.
 - `change`: a document that a table's driver writes beside a row, in the same transactional batch; see
   `change_document`. Its other members are Cosmos DB's, or the driver's.
 - `row`: a document that is such a row. It is no event: the change beside it is.
@@ -12,18 +9,18 @@
 from __future__ import annotations
 
 from faasbridge._typing import TYPE_CHECKING
-from faasbridge.errors import ConfigError, InvalidEvent
-from faasbridge.events import Change, Tick
-
-from .events_common import iso_time
+from faasbridge.adapter.own_events import OwnEvents
+from faasbridge.adapter.times import iso_time
+from faasbridge.errors import InvalidEvent
+from faasbridge.events import Change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
     from typing import Any, Literal
 
     from faasbridge.events import Event
 
+own = OwnEvents("azure", "azure.timer.tick")
 _KINDS = ("tick", "event", "change", "row")
 _CHANGES: Mapping[str, Literal["insert", "update", "delete"]] = {
     "insert": "insert",
@@ -41,19 +38,12 @@ def decode(native: dict[str, Any], queued_at: object = None) -> list[Event]:
     kind = native["faasbridge"]
     if kind == "row":
         return []
+    if kind != "change":
+        return [own.decode(native, iso_time(queued_at))]
     try:
-        if kind == "tick":
-            return [_scheduled(native, queued_at)]
-        if kind == "change":
-            return [_change(native)]
-        from faasbridge import codec, event_json
-
-        event = event_json.from_dict(codec.loads(native["event"]))
+        return [_change(native)]
     except (KeyError, TypeError, ValueError) as error:
-        raise InvalidEvent(f"the {kind} was not written by FaaSBridge: {error!r}") from error
-    event.provider = "azure"
-    event.native = native
-    return [event]
+        raise InvalidEvent(f"the change was not written by FaaSBridge: {error!r}") from error
 
 
 def change_document(change: Change[Any]) -> dict[str, Any]:
@@ -74,44 +64,6 @@ def change_document(change: Change[Any]) -> dict[str, Any]:
         if row is not None:
             document[name] = encode(dict(row))
     return document
-
-
-def tick(name: str, moment: datetime, native: Any, zone: str = "UTC") -> Tick:
-    """The schedule `name` was due at `moment`."""
-    from datetime import UTC
-
-    moment = moment.astimezone(UTC)
-    return Tick(
-        in_zone(moment, zone),
-        id=f"{name}@{moment.isoformat()}",
-        source=name,
-        type="azure.timer.tick",
-        time=moment,
-        provider="azure",
-        native=native,
-    )
-
-
-def in_zone(moment: datetime, zone: str) -> datetime:
-    if zone == "UTC":
-        return moment
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    try:
-        return moment.astimezone(ZoneInfo(zone))
-    except ZoneInfoNotFoundError:
-        raise ConfigError(f"the time zone {zone!r} is not known here; add tzdata to the app's dependencies") from None
-
-
-def _scheduled(native: dict[str, Any], queued_at: object) -> Tick:
-    name = native["schedule"]
-    moment = iso_time(native.get("scheduled_for"))
-    if moment is None:
-        queued = iso_time(queued_at)
-        if queued is None:
-            raise InvalidEvent(f"schedule {name!r} does not say when it was due, nor when it was queued")
-        moment = queued.replace(second=0, microsecond=0)
-    return tick(name, moment, native, native.get("timezone", "UTC"))
 
 
 def _change(document: dict[str, Any]) -> Change[Any]:

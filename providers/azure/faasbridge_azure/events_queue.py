@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.times import iso_time
 from faasbridge.errors import InvalidEvent
 from faasbridge.events import Message
 
 from . import wire
-from .events_common import iso_time
 
 if TYPE_CHECKING:
     from typing import Any

@@ -8,11 +8,12 @@ Sources: Event Grid documentation, "Azure Blob Storage as an Event Grid source";
 from __future__ import annotations
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.times import iso_time
 from faasbridge.errors import InvalidEvent
 from faasbridge.events import BlobEvent
 from faasbridge.http import unquote
 
-from .events_common import found_in, iso_time
+from .events_common import found_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,25 +11,20 @@ from __future__ import annotations
 import logging
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.delivery import BaseDelivery
 from faasbridge.errors import ConfigError, InvalidEvent, Reject
 
 from . import events
 from .events_pubsub import attempt_of
-from .fitting import fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
-    from faasbridge.dispatch import Runner
-    from faasbridge.events import Event
-
-    DeadLetter = Callable[[Any, str], None]
 
 log = logging.getLogger("faasbridge")
 
 
-class Delivery:
+class Delivery(BaseDelivery):
     """The deliveries of one function.
 
     `dead_letter(native, reason)` puts a delivery (Google's own: the push's JSON, or a CloudEvent as a dict) into the
@@ -37,16 +32,7 @@ class Delivery:
     failed and gets there after Pub/Sub's last attempt.
     """
 
-    __slots__ = ("dead_letter", "function", "max_attempts", "messages", "runner")
-
-    def __init__(self, runner: Runner, dead_letter: DeadLetter | None) -> None:
-        assert runner.function is not None
-        self.runner = runner
-        self.function = runner.function
-        self.messages = self.function.trigger in ("message", "batch")
-        of_resource = self.function.resource.options if self.function.resource is not None else {}
-        self.max_attempts: int = self.function.options.get("max_attempts") or of_resource.get("max_attempts") or 5
-        self.dead_letter = dead_letter
+    __slots__ = ()
 
     def push(self, request: Any, id: str | None) -> tuple[int, str]:
         """The status to answer a request with, and what was wrong: 204 for handled, skipped or dead-lettered, 400 for
@@ -59,7 +45,7 @@ class Delivery:
             else:
                 attempt = attempt_of(envelope)
                 found = events.decode_json(envelope, self.messages, topic=events.topic_of(request.path))
-            fitting = self._fitting(found)
+            fitting = self.fitting(found)
         except InvalidEvent as error:
             log.error("%s cannot take this delivery: %s", self.runner.name, error)
             return 400, str(error)
@@ -70,13 +56,13 @@ class Delivery:
             tries: int = attempt if attempt is not None else getattr(event, "attempt", 1)
             for failure in self.runner.deliver([event], attempts=[tries], id=id):
                 ends = failure.rejected or tries >= self.max_attempts
-                if not (ends and self._buried(event.native if envelope is None else envelope, failure.error)):
+                if not (ends and self.buried(event.native if envelope is None else envelope, failure.error)):
                     return 500, f"{type(failure.error).__name__}: the log has more"
         return 204, ""
 
     def direct(self, native: Any, id: str | None = None) -> None:
         """A CloudEvent object or `(data, context)`: raises what the handler raises, which is how its trigger learns."""
-        for event in self._fitting(events.decode(native, as_messages=self.messages)):
+        for event in self.fitting(events.decode(native, as_messages=self.messages)):
             try:
                 if self.function.trigger == "batch":
                     for failure in self.runner.deliver([event], id=id):
@@ -84,18 +70,5 @@ class Delivery:
                 else:
                     self.runner.invoke(event, attempt=getattr(event, "attempt", 1), id=id)
             except Reject as error:
-                if not self._buried(event.native, error):
+                if not self.buried(event.native, error):
                     raise
-
-    def _fitting(self, found: list[Event]) -> list[Event]:
-        return [event for event in found if fit(self.function, event) is not None]
-
-    def _buried(self, native: Any, error: BaseException) -> bool:
-        if self.dead_letter is None:
-            return False
-        try:
-            self.dead_letter(native, str(error) or type(error).__name__)
-        except Exception:
-            log.exception("%s could not put a delivery into the dead letters; it comes again", self.runner.name)
-            return False
-        return True

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 
 from faasbridge._typing import TYPE_CHECKING
-from faasbridge.dispatch import Runner
+from faasbridge.adapter.entry import runner_for
 from faasbridge.errors import ConfigError
 
 from . import http, logs
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from faasbridge.adapter.delivery import DeadLetter
     from faasbridge.app import App
+    from faasbridge.dispatch import Runner
     from faasbridge.resources import Resource
-
-    from .delivery import DeadLetter
 
     Handler = Callable[..., Any]
 
@@ -49,8 +49,7 @@ def handler_for(
     here, for everything in the function's `uses`. `dead_letter(native, reason)`: see `delivery.Delivery`. Raises
     ConfigError.
     """
-    stage = os.environ.get("FAASBRIDGE_STAGE", "dev")
-    runner = Runner(app, function_name, provider="gcp", stage=stage, driver_of=driver_of or _deployed_driver)
+    runner = runner_for(app, function_name, __package__, driver_of)
     runner.warm()
     return _http(runner) if runner.api is not None else _events(runner, dead_letter)
 
@@ -120,18 +119,6 @@ def _headers() -> Any:
     except ModuleNotFoundError:
         return None
     return request.headers if has_request_context() else None
-
-
-def _deployed_driver(resource: Resource) -> Any:
-    try:
-        from .bind import driver_of  # type: ignore[import-not-found, unused-ignore]
-    except ModuleNotFoundError as error:
-        if error.name != f"{__package__}.bind":
-            raise
-        raise ConfigError(
-            f"no driver for {resource.kind} {resource.name!r}: faasbridge_gcp is installed without its drivers"
-        ) from None
-    return driver_of(resource)
 
 
 def _folder() -> str:

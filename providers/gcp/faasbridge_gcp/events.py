@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.times import iso_time
 from faasbridge.errors import InvalidEvent
 from faasbridge.http import Headers
 
 from . import cloudevent, events_pubsub
-from .events_common import found_in, iso_time
+from .events_common import found_in
 
 if TYPE_CHECKING:
     from typing import Any
@@ -67,16 +68,18 @@ def _decode_request(request: Any, as_messages: bool) -> list[Event]:
         moment = iso_time(due)
         if moment is None:
             raise InvalidEvent(f"X-CloudScheduler-ScheduleTime is no time: {due!r}")
-        from .events_own import tick
+        from .events_own import own
 
         job = headers.get("x-cloudscheduler-jobname") or ""
-        return [tick(job, moment, dict(headers))]
+        return [own.tick(job, moment, dict(headers))]
     return decode_json(cloudevent.parsed(body), as_messages, topic=topic_of(request.path))
 
 
 def decode_json(native: Any, as_messages: bool = False, *, topic: str = "") -> list[Event]:
     """The events of JSON that is no request: a push, a structured CloudEvent, a background event, a payload of ours."""
-    from . import events_own, legacy
+    from faasbridge.adapter.own_events import is_own
+
+    from . import legacy
 
     if events_pubsub.is_envelope(native):
         return _guarded(events_pubsub.decode, native, None, as_messages, topic=topic)
@@ -85,8 +88,10 @@ def decode_json(native: Any, as_messages: bool = False, *, topic: str = "") -> l
             return decode_cloudevent(cloudevent.from_dict(native), as_messages)
         if legacy.is_background(native):
             return decode_cloudevent(legacy.from_dict(native), as_messages)
-        if events_own.is_own(native):
-            return [events_own.decode(native, "")]
+        if is_own(native):
+            from .events_own import own
+
+            return [own.decode(native)]
     raise InvalidEvent(f"this is no event that FaaSBridge knows; {found_in(native)}")
 
 
@@ -108,12 +113,12 @@ def decode_cloudevent(event: dict[str, Any], as_messages: bool = False, raw: byt
 
         return _guarded(decode_firestore, event)
     if type == "google.cloud.scheduler.job.v1.executed":
-        from .events_own import tick
+        from .events_own import own
 
         moment = iso_time(event.get("time"))
         if moment is None:
             raise InvalidEvent(f"the scheduler's event {event['id']} has no time; {found_in(event)}")
-        return [tick(event["source"].rpartition("/jobs/")[2], moment, event)]
+        return [own.tick(event["source"].rpartition("/jobs/")[2], moment, event)]
     return [_as_message(event, raw)]
 
 

@@ -6,7 +6,6 @@ from faasbridge._typing import TYPE_CHECKING
 from faasbridge.errors import InvalidEvent
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from typing import Any
 
 
@@ -37,20 +36,3 @@ def from_base64(text: str, what: str) -> bytes:
         return a2b_base64(text)
     except (Error, ValueError, TypeError) as error:
         raise InvalidEvent(f"{what} should be base64: {error}") from None
-
-
-def iso_time(text: object) -> datetime | None:
-    """`2023-04-12T20:43:38.021Z`, digits beyond microseconds cut off. A sample's invented text gives None: a time is
-    not worth an event."""
-    if not text:
-        return None
-    from datetime import UTC, datetime
-
-    if isinstance(text, datetime):
-        moment = text
-    else:
-        try:
-            moment = datetime.fromisoformat(str(text))
-        except ValueError:
-            return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

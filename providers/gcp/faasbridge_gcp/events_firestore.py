@@ -6,11 +6,12 @@ Sources: Firestore documentation, "Extend with Cloud Functions"; google/events/c
 from __future__ import annotations
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.times import iso_time
 from faasbridge.errors import InvalidEvent
 from faasbridge.events import Change
 
 from .document_id import key_of
-from .events_common import found_in, iso_time, object_in
+from .events_common import found_in, object_in
 from .firestore_value import fields_from_json, fields_to_row
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """A Pub/Sub message, pushed or in a CloudEvent: one of ours, or another source's event that came through an inbox.
 
 A message of ours carries the attribute that `wire` describes, and its body is never looked into. Otherwise one with a
-storage notification's attributes is that notification, and a body that `events_own` knows is that event.
+storage notification's attributes is that notification, and a body that is a payload of `events_own` is that event.
 
 The JSON of a push has each field twice, as `messageId` and as `message_id`; emulators have one of them.
 `deliveryAttempt` is there where the subscription has a dead-letter topic.
@@ -13,11 +13,12 @@ from __future__ import annotations
 import json
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.times import iso_time
 from faasbridge.errors import InvalidEvent
 from faasbridge.events import Message
 
 from . import wire
-from .events_common import from_base64, iso_time, object_in
+from .events_common import from_base64, object_in
 
 if TYPE_CHECKING:
     from typing import Any
@@ -112,10 +113,12 @@ def published_at(envelope: dict[str, Any]) -> str:
 def _own_event(data: bytes, envelope: dict[str, Any]) -> Event | None:
     if data[:1] != b"{" or b'"faasbridge"' not in data:
         return None
-    from . import events_own
+    from faasbridge.adapter.own_events import is_own
+
+    from .events_own import own
 
     try:
         native = json.loads(data)
     except ValueError:
         return None
-    return events_own.decode(native, published_at(envelope)) if events_own.is_own(native) else None
+    return own.decode(native, iso_time(published_at(envelope))) if is_own(native) else None

@@ -8,10 +8,11 @@ Sources: Cloud Storage documentation, "Pub/Sub notifications"; google/events/clo
 from __future__ import annotations
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.times import iso_time
 from faasbridge.errors import InvalidEvent
 from faasbridge.events import BlobEvent
 
-from .events_common import iso_time, object_in
+from .events_common import object_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

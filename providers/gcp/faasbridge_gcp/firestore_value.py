@@ -21,9 +21,10 @@ import json
 
 from faasbridge import codec
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.times import iso_time
 from faasbridge.errors import InvalidEvent
 
-from .events_common import from_base64, iso_time
+from .events_common import from_base64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -312,10 +312,19 @@ def test_direct_event_raises_what_the_handler_raises() -> None:
     assert buried == [({"Records": [never]}, "empty")]
 
 
+@pytest.mark.parametrize(("name", "key"), [("ObjectRemoved:Delete", "a.jpg"), ("ObjectCreated:Put", "a.png")])
+def test_what_the_function_did_not_ask_for_is_done_without_it(name: str, key: str) -> None:
+    seen: list[BlobEvent] = []
+    handle = handler_for(blob_app(seen), "thumbnail")
+    notification = {"Records": [json.loads(json.dumps({**S3, "eventName": name}).replace("a.jpg", key))]}
+    assert handle(notification, Context()) is None
+    wanted = {"Records": [S3]}
+    answer = handle({"Records": [record("1", notification), record("2", wanted)]}, Context())
+    assert (failed(answer), [event.key for event in seen]) == ([], ["a.jpg"])
+
+
 def test_function_refuses_what_it_is_not_for() -> None:
     handle = handler_for(blob_app([]), "thumbnail")
-    with pytest.raises(InvalidEvent, match=r"'thumbnail' is for create, but was sent a delete of 'a.jpg'"):
-        handle({"Records": [{**S3, "eventName": "ObjectRemoved:Delete"}]}, Context())
     with pytest.raises(InvalidEvent, match="'thumbnail' takes BlobEvent, but was sent Change 'e-1'"):
         handle([row("1")], Context())
     with pytest.raises(InvalidEvent, match="no event that FaaSBridge knows"):

@@ -1,22 +1,21 @@
-"""From an event in Azure's names to one in the app's: the bucket or table as declared, the declared key, how late.
+"""From an event in a vendor's names to one in the app's: the bucket or table as declared, the declared key, how late.
 
-All that happens in a storage account's containers may come through one topic, so the function's own kind, prefix and
-suffix are looked at here as well as in the subscription's filter.
+A vendor may send more than the function asked for: everything that happens in a bucket through one topic, or a filter
+that knows prefixes only. So the function's own kind, prefix and suffix are looked at here, whatever else filters.
 """
 
 from __future__ import annotations
 
 from time import time
 
-from faasbridge._typing import TYPE_CHECKING
-from faasbridge.errors import InvalidEvent
-from faasbridge.events import BlobEvent, Change, Message, Tick
-
-from .events_own import in_zone
+from .._typing import TYPE_CHECKING
+from ..errors import InvalidEvent
+from ..events import BlobEvent, Change, Message, Tick
+from .times import in_zone
 
 if TYPE_CHECKING:
-    from faasbridge.app import Function
-    from faasbridge.events import Event
+    from ..app import Function
+    from ..events import Event
 
 _TAKES: dict[str, type[Event]] = {
     "message": Message,
@@ -29,8 +28,8 @@ _TAKES: dict[str, type[Event]] = {
 
 
 def fit(function: Function, event: Event) -> Event | None:
-    """The event, changed in place; None where the function did not ask for it. Raises InvalidEvent where its handler
-    takes something else."""
+    """The event, changed in place; None where the function did not ask for it: there is nothing to do, so it is done.
+    Raises InvalidEvent where the handler takes something else altogether, which is a wrong trigger."""
     wanted = _TAKES.get(function.trigger)
     if wanted is not None and not isinstance(event, wanted):
         raise InvalidEvent(
@@ -52,7 +51,7 @@ def fit(function: Function, event: Event) -> Event | None:
         if isinstance(key, str):
             event.key = key
     elif isinstance(event, Tick):
-        if not event.source:  # a timer does not say its name
+        if not event.source:  # a vendor's timer does not say its name
             event.source = function.name
             event.id = f"{function.name}{event.id}"
         event.scheduled_for = in_zone(event.scheduled_for, options.get("timezone") or "UTC")

@@ -1,0 +1,59 @@
+"""What an artifact packs of each package is enough: every module of it can be imported with nothing else there."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from faasbridge.build import runtime
+
+
+@pytest.mark.parametrize("provider", ["faasbridge_aws", "faasbridge_azure", "faasbridge_gcp"])
+def test_a_provider_s_modules_import_nothing_that_is_left_behind(tmp_path: Path, provider: str) -> None:
+    files = runtime.collect(("faasbridge", provider))
+    for name, path in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, tmp_path / name)
+    modules = [
+        name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in files if name.endswith(".py")
+    ]
+    program = "import sys; sys.path.insert(0, sys.argv[1])\nfor name in sys.argv[2:]: __import__(name)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program, str(tmp_path), *modules],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("provider", ["faasbridge_aws", "faasbridge_azure", "faasbridge_gcp"])
+def test_a_provider_s_lazy_imports_are_packed_too(provider: str) -> None:
+    files = runtime.collect(("faasbridge", provider))
+    wanted = {
+        f"{package}/{name.replace('.', '/')}"
+        for path, file in files.items()
+        if path.startswith(f"{provider}/") and path.endswith(".py")
+        for package, name in core_imports(file)
+    }
+    assert wanted
+    assert sorted(path for path in wanted if f"{path}.py" not in files and f"{path}/__init__.py" not in files) == []
+
+
+def core_imports(file: Path) -> set[tuple[str, str]]:
+    """(`faasbridge`, module in it) for each import of the core that runs, at import time or later."""
+    found: set[tuple[str, str]] = set()
+    pending: list[ast.AST] = [ast.parse(file.read_bytes())]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("faasbridge."):
+            found.add(("faasbridge", node.module.removeprefix("faasbridge.")))
+        pending += ast.iter_child_nodes(node)
+    return found
