@@ -1,19 +1,14 @@
-"""What this package offers to the tools: for now Amazon Web Services's limits and options."""
+"""What this package offers to the tools: for now the limits and options of Amazon Web Services."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NoReturn
 
-from faasbridge.errors import ConfigError
 from faasbridge.hookspecs import hookimpl
+from faasbridge.limits_only import LimitsOnlyProvider
 
 from .limits import LIMITS
 from .options import OPTIONS
-
-if TYPE_CHECKING:
-    from faasbridge.provider import Finding, Layout, ResourceKit, Stage
-    from faasbridge.spec import AppSpec
 
 
 @hookimpl
@@ -21,42 +16,11 @@ def faasbridge_providers() -> Mapping[str, str]:
     return {"aws": "faasbridge_aws.plugin:Aws"}
 
 
-class Aws:
-    """Amazon Web Services. Checks against its limits and options work; building, deploying and simulating come in a
-    later release."""
+class Aws(LimitsOnlyProvider):
+    """Amazon Web Services. Building, deploying and simulating come in a later release."""
 
+    title = "Amazon Web Services"
     name = "aws"
     runtime = "faasbridge_aws"
     limits = LIMITS
-    options: Mapping[str, type] = OPTIONS
-
-    def kits(self) -> tuple[ResourceKit, ...]:
-        return ()
-
-    def layout(self, spec: AppSpec, stage: Stage) -> Layout:
-        _refuse("building for")
-
-    def synthesize(self, spec: AppSpec, stage: Stage, kits: Mapping[str, ResourceKit]) -> Mapping[str, object]:
-        _refuse("templates for")
-
-    def deployer(self, stage: Stage) -> NoReturn:
-        _refuse("deploying to")
-
-    def simulator(self, stage: Stage, *, test: bool = False) -> NoReturn:
-        _refuse("simulating")
-
-    def doctor(self, stage: Stage) -> tuple[Finding, ...]:
-        from faasbridge.provider import Finding
-
-        return (Finding("aws.release", _sentence("deploying to"), "warning"),)
-
-
-def _sentence(what: str) -> str:
-    return (
-        f"{what} Amazon Web Services is not part of this release yet; `faasbridge check` knows its limits, and "
-        "--provider local runs the app"
-    )
-
-
-def _refuse(what: str) -> NoReturn:
-    raise ConfigError(_sentence(what))
+    options = OPTIONS
