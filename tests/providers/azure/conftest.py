@@ -1,59 +1,14 @@
-"""Azure's payloads (`../shared/corpus`, or FAASBRIDGE_CORPUS) as parameters: `CASES` of a module are globs.
-
-A test that takes `case` gets the parsed JSON of each, `case_name` its name. Without the corpus those tests are skipped,
-and fail in CI; so do those that need the dependency group test-azure.
-"""
+"""What the worker binds to a trigger."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 from base64 import b64decode
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import settings
-
-settings.register_profile("no-deadline", deadline=None)  # a busy machine is no fault of the code's
-settings.load_profile("no-deadline")
-
-ROOT = Path(__file__).parents[3]
-CORPUS = Path(os.environ.get("FAASBRIDGE_CORPUS") or ROOT.parent / "shared" / "corpus") / "azure"
-
-
-def _is_missing(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is None
-    except ModuleNotFoundError:
-        return True
-
-
-if os.environ.get("CI") and _is_missing("azure.functions"):
-    raise pytest.UsageError("azure-functions is not installed: install the dependency group test-azure")
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "case" not in metafunc.fixturenames:
-        return
-    if not CORPUS.is_dir():
-        why = f"the corpus of vendors' payloads is not at {CORPUS}; set FAASBRIDGE_CORPUS to its folder"
-        if os.environ.get("CI"):
-            raise pytest.UsageError(why)
-        metafunc.parametrize(("case_name", "case"), [pytest.param("", None, marks=pytest.mark.skip(reason=why))])
-        return
-    left_out = getattr(metafunc.module, "LEFT_OUT", {})
-    names = sorted(
-        path.stem
-        for pattern in metafunc.module.CASES.split()
-        for path in CORPUS.glob(f"{pattern}.json")
-        if path.stem not in left_out
-    )
-    cases = [(name, json.loads((CORPUS / f"{name}.json").read_text())) for name in names]
-    metafunc.parametrize(("case_name", "case"), cases, ids=names)
 
 
 @pytest.fixture(scope="session")

@@ -1,64 +1,19 @@
-"""Google's payloads (`../shared/corpus`, or FAASBRIDGE_CORPUS) as parameters: `CASES` of a module are globs.
-
-A test that takes `case` gets the parsed JSON of each, `case_name` its name. Without the corpus those tests are skipped,
-and fail in CI; so do those that need the dependency group test-gcp.
-"""
+"""What functions-framework hands over: Flask requests."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
-
-settings.register_profile("no-deadline", deadline=None)  # a busy machine is no fault of the code's
-settings.load_profile("no-deadline")
-
-ROOT = Path(__file__).parents[3]
-CORPUS = Path(os.environ.get("FAASBRIDGE_CORPUS") or ROOT.parent / "shared" / "corpus") / "gcp"
-NEEDED = ("functions_framework", "google.events", "google.cloud.firestore")
-
-
-def _is_missing(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is None
-    except ModuleNotFoundError:
-        return True
-
-
-if os.environ.get("CI") and any(map(_is_missing, NEEDED)):
-    raise pytest.UsageError(f"{', '.join(NEEDED)} are not all installed: install the dependency group test-gcp")
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "case" not in metafunc.fixturenames:
-        return
-    if not CORPUS.is_dir():
-        why = f"the corpus of vendors' payloads is not at {CORPUS}; set FAASBRIDGE_CORPUS to its folder"
-        if os.environ.get("CI"):
-            raise pytest.UsageError(why)
-        metafunc.parametrize(("case_name", "case"), [pytest.param("", None, marks=pytest.mark.skip(reason=why))])
-        return
-    left_out = getattr(metafunc.module, "LEFT_OUT", {})
-    names = sorted(
-        path.stem
-        for pattern in metafunc.module.CASES.split()
-        for path in CORPUS.glob(f"{pattern}.json")
-        if ".expect" not in path.name and path.stem not in left_out
-    )
-    cases = [(name, json.loads((CORPUS / f"{name}.json").read_text())) for name in names]
-    metafunc.parametrize(("case_name", "case"), cases, ids=names)
 
 
 @pytest.fixture
-def corpus_file() -> Callable[[str], bytes]:
-    return lambda name: (CORPUS / name).read_bytes()
+def corpus_file(corpus: Path) -> Callable[[str], bytes]:
+    return lambda name: (corpus / name).read_bytes()
 
 
 @pytest.fixture

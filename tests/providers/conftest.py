@@ -1,0 +1,65 @@
+"""The vendors' payloads (`../shared/corpus`, or FAASBRIDGE_CORPUS) as parameters: `CASES` of a module are globs in the
+folder of its provider, `LEFT_OUT` the names that it leaves out.
+
+A test that takes `case` gets the parsed JSON of each, `case_name` its name. Without the corpus those tests are skipped,
+and fail in CI; so do those that need a dependency group which is not installed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("no-deadline", deadline=None)  # a busy machine is no fault of the code's
+settings.load_profile("no-deadline")
+
+ROOT = Path(__file__).parents[2]
+CORPUS = Path(os.environ.get("FAASBRIDGE_CORPUS") or ROOT.parent / "shared" / "corpus")
+NEEDED = {"gcp": ("functions_framework", "google.events", "google.cloud.firestore"), "azure": ("azure.functions",)}
+
+
+def _is_missing(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is None
+    except ModuleNotFoundError:
+        return True
+
+
+def pytest_pycollect_makemodule(module_path: Path) -> None:
+    """Before a module can skip itself for want of a package."""
+    provider = module_path.parent.name
+    needed = NEEDED.get(provider, ())
+    if os.environ.get("CI") and any(map(_is_missing, needed)):
+        raise pytest.UsageError(f"{', '.join(needed)}: not all installed: install the dependency group test-{provider}")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "case" not in metafunc.fixturenames:
+        return
+    folder = CORPUS / metafunc.definition.path.parent.name
+    if not folder.is_dir():
+        why = f"the corpus of vendors' payloads is not at {folder}; set FAASBRIDGE_CORPUS to the folder above it"
+        if os.environ.get("CI"):
+            raise pytest.UsageError(why)
+        metafunc.parametrize(("case_name", "case"), [pytest.param("", None, marks=pytest.mark.skip(reason=why))])
+        return
+    left_out = getattr(metafunc.module, "LEFT_OUT", {})
+    names = sorted(
+        path.stem
+        for pattern in metafunc.module.CASES.split()
+        for path in folder.glob(f"{pattern}.json")
+        if ".expect" not in path.name and path.stem not in left_out
+    )
+    cases = [(name, json.loads((folder / f"{name}.json").read_text())) for name in names]
+    metafunc.parametrize(("case_name", "case"), cases, ids=names)
+
+
+@pytest.fixture
+def corpus(request: pytest.FixtureRequest) -> Path:
+    """The folder of the module's provider."""
+    return CORPUS / request.path.parent.name
