@@ -69,7 +69,8 @@ class Engine:
         self._poller = asyncio.create_task(self._poll())
 
     async def stop(self, grace_s: float) -> None:
-        """Begins nothing any more, lets what runs finish for `grace_s`, then ends every worker."""
+        """Begins nothing any more, lets what runs finish for `grace_s`, then ends every worker. An event whose handler
+        is ended so stays in its inbox, without an attempt charged."""
         self._stopping = True
         for pool in [*self.pools.values(), *self._old]:
             pool.retire()
@@ -78,7 +79,11 @@ class Engine:
             await asyncio.sleep(0.01)
         if self._poller is not None:
             self._poller.cancel()
-        await asyncio.gather(*(pool.kill() for pool in self._all_pools()), self.spares.close())
+        for pool in self._all_pools():
+            if pool.function.inbox is not None and pool.busy():
+                text = f"{pool.function.name} was still running and is ended; its event comes again at the next start"
+                self.tell(Notice("line", text))
+        await asyncio.gather(*(pool.kill(hand_back=True) for pool in self._all_pools()), self.spares.close())
         if self._exchanging is not None:
             await self._exchanging
         await self._exchange()

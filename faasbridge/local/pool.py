@@ -93,6 +93,7 @@ class Pool:
         self.starting = 0
         self.waiters: deque[asyncio.Future[None]] = deque()
         self.retired = False
+        self._handing_back = False
         self.broken: dict[str, str] | None = None
         self.blocked_until = 0.0
         self._failures = 0
@@ -180,8 +181,10 @@ class Pool:
             if not worker.leaving:
                 worker.quit()
 
-    async def kill(self, *, only_busy: bool = False) -> None:
-        """At once; returns when the processes are gone."""
+    async def kill(self, *, only_busy: bool = False, hand_back: bool = False) -> None:
+        """At once; returns when the processes are gone. `hand_back`: that is no fault of the events that were being
+        handled, so they come back as if they had not been begun."""
+        self._handing_back = hand_back
         workers = self.busy() if only_busy else list(self.workers)
         for worker in workers:
             worker.kill()
@@ -201,7 +204,9 @@ class Pool:
             self.workers.remove(worker)
         works = list(worker.work)
         worker.work.clear()
-        if works:
+        if works and self._handing_back and works[0].future is None and not worker.timed_out:
+            self._on_returned(self, works)
+        elif works:
             if worker.timed_out:
                 out, why = "timed out", f"no end after timeout_s={self.function.timeout_s:g}"
             else:

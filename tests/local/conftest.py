@@ -28,12 +28,12 @@ seen = app.table("seen", key="id")
 class Local:
     """One app under test. Its resources are declared once more here, bound to the running state."""
 
-    def __init__(self, root: Path, source: str, *, header: str = HEADER, **stage: Any) -> None:
+    def __init__(self, root: Path, source: str, *, header: str = HEADER, test: bool = True, **stage: Any) -> None:
         self.root = root
         root.mkdir(exist_ok=True)
         self.write(header + textwrap.dedent(source))
         self.stage = Stage(app="demo", name="dev", provider="local", root=root, app_ref="main:app", **stage)
-        self.simulator = LocalSimulator(self.stage, test=True)
+        self.simulator = LocalSimulator(self.stage, test=test)
         self.app = App("demo")
         self.seen = self.app.table("seen", key="id")
 

@@ -70,6 +70,30 @@ def work(message: Message) -> None:
     assert [letter.attempts for letter in app.simulator.dead_letters("work")] == [2]
 
 
+def test_what_a_stop_interrupts_comes_again_with_no_attempt_charged(
+    local: Callable[..., Any], until: Callable[..., None]
+) -> None:
+    app = local(
+        QUEUE
+        + """
+@jobs.on_message(max_attempts=1, timeout_s=600, uses=[seen.put, seen.get])
+def work(message: Message) -> None:
+    if seen.get("begun") is None:
+        seen.put({"id": "begun"})
+        time.sleep(600)
+    seen.put({"id": "handled", "attempt": message.attempt})
+""",
+        test=False,  # the state outlives the server
+    )
+    app.queue("jobs").send("x")
+    until(lambda: "begun" in app.rows(), "the first attempt")
+    app.simulator.stop()
+    app.start()
+    until(lambda: "handled" in app.rows(), "the attempt after the restart")
+    assert app.rows()["handled"]["attempt"] == 1
+    assert app.simulator.dead_letters("work") == []
+
+
 def test_a_failed_message_comes_again_with_the_same_id_and_the_next_attempt(local: Callable[..., Any]) -> None:
     app = local(
         QUEUE
