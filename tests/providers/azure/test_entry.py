@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -389,12 +390,6 @@ def test_an_app_that_cannot_be_loaded_is_loud(
 
 
 def test_without_drivers_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(name: str, *args: Any) -> Any:
-        if args and args[2] == ("driver_of",):
-            raise ModuleNotFoundError(name="faasbridge_azure.bind")
-        return find(name, *args)
-
-    find = __import__
-    monkeypatch.setattr("builtins.__import__", refuse)
+    monkeypatch.setitem(sys.modules, "faasbridge_azure.bind", None)
     with pytest.raises(ConfigError, match="no driver for secret 'key': faasbridge_azure is installed without"):
         entry.handler_for(app, "tell")
