@@ -4,7 +4,6 @@ for long."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -34,6 +33,7 @@ class Spares:
     def __init__(self, size: int = 1) -> None:
         self._size = size
         self._spares: deque[asyncio.Task[WorkerProcess]] = deque()
+        self._alive: set[WorkerProcess] = set()
         self._closed = False
 
     def fill(self) -> None:
@@ -42,6 +42,8 @@ class Spares:
 
     async def take(self) -> WorkerProcess:
         """A spare; another one is started in its place a little later, so as not to slow this one down."""
+        if self._closed:
+            raise StartFailure({"message": "the server is stopping", "location": "", "traceback": ""})
         task = self._spares.popleft() if self._spares else asyncio.create_task(self._spawn())
         asyncio.get_running_loop().call_later(0.3, self.fill)
         try:
@@ -52,16 +54,19 @@ class Spares:
             ) from error
 
     async def close(self) -> None:
+        """Ends every process that is still there: spares, and those that were taken and are not a pool's yet."""
         self._closed = True
         for task in self._spares:
-            task.cancel() if not task.done() else None
-            with contextlib.suppress(Exception, asyncio.CancelledError):
-                worker = await task
+            task.cancel()
+        await asyncio.gather(*self._spares, return_exceptions=True)
+        while self._alive:
+            workers = list(self._alive)
+            for worker in workers:
                 worker.kill()
-                await worker.gone
+            await asyncio.wait([worker.gone for worker in workers])
 
     async def _spawn(self) -> WorkerProcess:
-        worker = await WorkerProcess.spawn()
+        worker = await WorkerProcess.spawn(self._alive)
         try:
             await asyncio.wait_for(asyncio.shield(worker.ready), START_TIMEOUT_S)
         except BaseException:
@@ -123,6 +128,8 @@ class Pool:
         try:
             await self.start()
         except StartFailure as failure:
+            if self.retired:
+                return
             self._failures += 1
             self.blocked_until = time.monotonic() + min(MAX_BACKOFF_S, 2.0 ** (self._failures - 1))
             if self.broken != failure.report:

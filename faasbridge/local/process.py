@@ -48,8 +48,8 @@ class WorkerProcess(asyncio.Protocol):
             future.add_done_callback(lambda f: f.cancelled() or f.exception())
 
     @classmethod
-    async def spawn(cls) -> WorkerProcess:
-        """A spare: it has loaded the core and waits for its job."""
+    async def spawn(cls, alive: set[WorkerProcess]) -> WorkerProcess:
+        """A spare: it has loaded the core and waits for its job. It is in `alive` while the process is there."""
         loop = asyncio.get_running_loop()
         worker = cls(loop)
         mine, theirs = socket.socketpair()
@@ -75,6 +75,8 @@ class WorkerProcess(asyncio.Protocol):
         os.set_blocking(read, False)
         loop.add_reader(read, worker._read_raw)
         worker._watch_exit()
+        alive.add(worker)
+        worker.gone.add_done_callback(lambda _: alive.discard(worker))
         await loop.create_connection(lambda: worker, sock=mine)
         return worker
 
