@@ -139,6 +139,8 @@ class Response:
     ) -> None:
         self.body = body
         self.status = status
+        if headers and not hasattr(headers, "keys"):  # of pairs, a repeated name would be lost
+            raise TypeError("headers= is a mapping; a name with several values has them as a list")
         self.headers: dict[str, str | Sequence[str]] = dict(headers) if headers else {}
         self.cookies: dict[str, str] = dict(cookies) if cookies else {}
 

@@ -142,3 +142,10 @@ def test_what_is_no_json_is_refused() -> None:
     for body in ({"x": float("nan")}, {"x": object()}):
         with pytest.raises((ValueError, TypeError)):
             Response(body).finish()
+
+
+def test_pairs_as_response_headers_are_refused_since_a_repeated_name_would_be_lost() -> None:
+    pairs: Any = [("link", "<a>"), ("link", "<b>")]
+    with pytest.raises(TypeError, match="headers= is a mapping"):
+        Response(headers=pairs)
+    assert Response(headers={"link": ["<a>", "<b>"]}).finish()[1] == [("link", "<a>"), ("link", "<b>")]
