@@ -86,7 +86,10 @@ def function_app(
         else:
             run = _bound(name, handler, azure.QueueMessage, azure)
             run = built.queue_trigger(
-                arg_name="native", queue_name=f"%{inbox_setting(name)}%", connection=CONNECTION, data_type="binary"
+                arg_name="native",
+                queue_name=f"%{inbox_setting(name)}%",
+                connection=CONNECTION,
+                data_type=azure.DataType.BINARY,
             )(run)
         built.function_name(name)(run)
     return built
