@@ -16,6 +16,13 @@ from typing import Any
 
 import pytest
 
+# What a shell runs in the background ignores Ctrl-C, and all its children with it; on a terminal nothing does.
+PROGRAM = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("faasbridge", run_name="__main__")
+"""
+
 
 class Terminal:
     """A command on a terminal of its own."""
@@ -23,7 +30,7 @@ class Terminal:
     def __init__(self, arguments: list[str], cwd: Path, env: dict[str, str]) -> None:
         self.master, slave = pty.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "faasbridge", *arguments],
+            [sys.executable, "-c", PROGRAM, *arguments],
             cwd=cwd,
             env=env,
             stdin=slave,
