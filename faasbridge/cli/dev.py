@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ..provider import Simulator, Stage
 
 LOG_POLL_S = 0.2
+# `uv run` and process managers pass a signal on to a process that gets it by its group as well: that is one Ctrl-C.
+PATIENCE_S = 1.0
 
 
 @session(target=True, path=True)
@@ -62,8 +65,9 @@ async def _local(session: Session, stage: Stage, view: View, port: int | None, r
         on_event=view.event,
     )
     loop = asyncio.get_running_loop()
+    ask_to_stop = _ask_to_stop(server, view)
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _ask_to_stop(server, view))
+        loop.add_signal_handler(number, ask_to_stop)
     starting = asyncio.create_task(server.start())
     stopping = asyncio.create_task(server.stopping.wait())
     await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -84,11 +88,15 @@ async def _local(session: Session, stage: Stage, view: View, port: int | None, r
 
 
 def _ask_to_stop(server: LocalServer, view: View) -> Callable[[], None]:
+    asked: list[float] = []
+
     def stop() -> None:
-        if server.stopping.is_set():  # once more: no more patience; the workers end with this process
+        if asked and monotonic() - asked[0] > PATIENCE_S:  # the workers end with this process
             os._exit(130)
-        view.stopping()
-        server.ask_to_stop()
+        if not asked:
+            asked.append(monotonic())
+            view.stopping()
+            server.ask_to_stop()
 
     return stop
 

@@ -139,6 +139,15 @@ def test_stopping_leaves_no_process(dev: Starter, number: signal.Signals) -> Non
     assert not [pid for pid in below if os.path.exists(f"/proc/{pid}/exe")]
 
 
+def test_a_signal_that_comes_twice_at_once_is_one(dev: Starter) -> None:
+    running = dev()
+    running.wait_for("Ctrl-C stops.")
+    running.process.send_signal(signal.SIGTERM)
+    running.process.send_signal(signal.SIGINT)
+    assert running.process.wait(60) == 0
+    assert running.text().rstrip().endswith("Stopped.")
+
+
 def test_a_stage_runs_once(dev: Starter, project: Path) -> None:
     dev().wait_for("Ctrl-C stops.")
     second = dev()
