@@ -39,7 +39,9 @@ class Project:
         include: tuple[str, ...] = (),
         exclude: tuple[str, ...] = (),
         stages: Mapping[str, Mapping[str, Any]] | None = None,
+        version: str = "",
     ) -> None:
+        self.version = version
         self.root = root
         self.app_ref = app_ref
         self.targets = targets
@@ -64,9 +66,10 @@ class Project:
         for candidate in (folder, *folder.parents):
             file = candidate / "pyproject.toml"
             if file.is_file():
-                settings = _read_toml(file).get("tool", {}).get("faasbridge")
+                whole = _read_toml(file)
+                settings = whole.get("tool", {}).get("faasbridge")
                 if settings is not None:
-                    return _Settings(file, settings).project(app)
+                    return _Settings(file, settings, whole.get("project", {})).project(app)
         if app is not None:
             return cls(folder, _check_ref(app, "--app"))
         raise ConfigError(
@@ -97,6 +100,7 @@ class Project:
             targets=self.targets,
             app_ref=self.app_ref,
             python=self.python,
+            version=self.version,
         )
 
     def read_spec(self, env: Mapping[str, str] | None = None) -> AppSpec:
@@ -226,9 +230,10 @@ def _place(error: BaseException, root: Path) -> str:
 class _Settings:
     """`[tool.faasbridge]`, checked."""
 
-    def __init__(self, file: Path, raw: Any) -> None:
+    def __init__(self, file: Path, raw: Any, project: Any) -> None:
         self.file = file
         self.raw = raw
+        self.version = str(project.get("version", "")) if isinstance(project, dict) else ""
         if not isinstance(raw, dict):
             raise self._wrong("faasbridge", "[tool.faasbridge] is a table")
         for key in raw:
@@ -248,6 +253,7 @@ class _Settings:
             include=self._texts("include", 'a list of globs, such as ["data/*.csv"]'),
             exclude=self._texts("exclude", 'a list of globs, such as ["*.psd"]'),
             stages=self._stages(),
+            version=self.version,
         )
 
     def _texts(self, key: str, what: str) -> tuple[str, ...]:

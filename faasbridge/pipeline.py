@@ -28,13 +28,16 @@ Note = Callable[[str], None]
 class Target:
     """One project on one provider and stage; `simulate`: on the provider's simulator on this machine."""
 
-    def __init__(self, project: Project, provider: str, stage: str, *, simulate: bool = False) -> None:
+    def __init__(self, project: Project, provider: str, stage: str | Stage, *, simulate: bool = False) -> None:
         from .plugins import provider as find
 
         self.project = project
         self.provider: Provider = find(provider)
-        self.stage: Stage = project.stage(stage, provider)
+        self.stage: Stage = project.stage(stage, provider) if isinstance(stage, str) else stage
         self.simulate = simulate
+        adapt = getattr(self.provider, "simulated_stage", None) if simulate else None
+        if adapt is not None:
+            self.stage = adapt(self.stage)
 
     def spec(self) -> AppSpec:
         """The app's model, with an organisation's policy applied. Raises ConfigError."""

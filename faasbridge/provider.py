@@ -34,6 +34,7 @@ class Stage:
     targets: tuple[str, ...] = ()
     app_ref: str = ""  # "photos.app:app"
     python: str = ""  # "3.13"
+    version: str = ""  # the app's own, `[project] version`
 
     @property
     def existing(self) -> Mapping[str, str]:
@@ -197,3 +198,8 @@ class Provider(Protocol):
         ...
 
     def doctor(self, stage: Stage) -> Iterable[Finding]: ...
+
+    # A provider whose simulator can be deployed to has these as well:
+    #   simulated_deployer(stage) -> Deployer     the same deployer, on the simulator of this machine
+    #   simulated_stage(stage) -> Stage           what differs there: this machine's architecture, say
+    #   simulators(root) -> Iterable[Mapping]     what runs for that project: stage, pid, address, stop

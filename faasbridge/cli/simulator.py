@@ -38,7 +38,7 @@ def stop(session: Session) -> None:
     out = session.out
     stopped = []
     for each in running(session):
-        if each["provider"] == session.provider_name and each["stage"] == session.stage_name:
+        if each["provider"] == session.provider_name and each["stage"] in (session.stage_name, "-"):
             each["stop"]()
             stopped.append(each["pid"])
     if out.json:

@@ -18,7 +18,8 @@ from ..testing.cloud import Cloud
 from ..testing.running import Running, fresh, running, started
 
 SUITES = ("buckets", "tables", "queues", "topics", "secrets", "http", "events", "delivery", "lifecycle")
-APP_REF = "faasbridge.conformance.app:app"
+_MODULE = "conformance_app"
+APP_REF = f"{_MODULE}:app"
 _NEEDS = "faasbridge_needs"
 
 Case = TypeVar("Case", bound=Callable[..., None])
@@ -105,12 +106,22 @@ class Harness:
         )
 
     def start(self, root: Path) -> Running:
-        """The kit's app, running."""
+        """The kit's app, running: a project of its own in that folder, as an author's would be."""
         from .app import app
 
+        write_project(root)
         limits = floor({self.provider.name: self.limits})
         simulator = self.provider.simulator(self.stage(root), test=True)
         return started(app.load(), self.provider.name, simulator, limits.message_bytes)
+
+
+def write_project(root: Path) -> None:
+    """Writes the kit's app as a project, so that it is built and deployed as any other."""
+    (root / f"{_MODULE}.py").write_bytes(Path(__file__).with_name("app.py").read_bytes())
+    (root / "pyproject.toml").write_text(
+        '[project]\nname = "conformance"\nversion = "1"\nrequires-python = ">=3.11"\n'
+        f'dependencies = ["faasbridge"]\n\n[tool.faasbridge]\napp = "{APP_REF}"\n'
+    )
 
 
 class Suite:
