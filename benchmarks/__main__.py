@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 
-from . import aws_http, local, runtime
+from . import aws_cold_start, aws_http, local, runtime
 from .report import Figure, show
 
 GROUPS: dict[str, Callable[[], list[Figure]]] = {
     "imports": runtime.imports,
     "dispatch": runtime.dispatch,
     "aws-http": aws_http.figures,
+    "aws-cold-start": aws_cold_start.figures,
     "queue": local.throughput,
     "http": local.warm_http,
     "reload": local.reload,
