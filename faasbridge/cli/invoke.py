@@ -14,6 +14,7 @@ from .output import Output
 
 if TYPE_CHECKING:
     from ..events import Event
+    from ..provider import LogLine
 
 
 @session(target=True)
@@ -25,6 +26,8 @@ def command(
         str | None, typer.Option("--event", "-e", metavar="FILE", help="The event as JSON; - reads stdin.")
     ] = None,
     sample: Annotated[bool, typer.Option("--sample", help="An event made up for its trigger.")] = False,
+    asynchronous: Annotated[bool, typer.Option("--async", help="Do not wait for it to end.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="Also show, on stderr, what it wrote.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the event instead of sending it.")] = False,
 ) -> None:
     """Run a function once with an event."""
@@ -32,6 +35,8 @@ def command(
 
     if sample == (event is not None):
         raise UsageError("invoke takes an event: either --event FILE (- for stdin) or --sample")
+    if asynchronous and log:
+        raise UsageError("--log needs the end of the invocation, which --async does not wait for")
     function = session.target.spec().function(name)
     given = sample_event(function, session.target.spec()) if sample else read(event or "-")
     if show:
@@ -40,8 +45,12 @@ def command(
 
         print(dumps(to_dict(given)))
         return
-    result = session.target.deployer().invoke(name, given)
-    answer(result, session.out)
+    deployer = session.target.deployer()
+    if asynchronous:
+        deployer.invoke(name, given, wait=False)
+        session.out.line(f"{name} was started; `faasbridge logs {name}` tells what it does.")
+        return
+    answer(deployer.invoke(name, given, log=tell) if log else deployer.invoke(name, given), session.out)
 
 
 def read(source: str) -> Event:
@@ -68,6 +77,10 @@ def read(source: str) -> Event:
         raise InvalidEvent(
             f"{where}: {error}; `faasbridge invoke NAME --sample --show` prints one to start from"
         ) from None
+
+
+def tell(line: LogLine) -> None:
+    print(f"{line.time} {line.level} {line.text}", file=sys.stderr)
 
 
 def answer(result: Any, out: Output) -> None:

@@ -55,9 +55,11 @@ class Client:
     def status(self) -> dict[str, Any]:
         return json.loads(self.call("GET", "status"))  # type: ignore[no-any-return]
 
-    def invoke(self, function: str, event: Event) -> Any:
-        """The handler's value."""
-        return loads(self.call("POST", f"invoke/{quote(function)}", dumps(to_dict(event)).encode()))
+    def invoke(self, function: str, event: Event, *, wait: bool = True) -> Any:
+        """The handler's value; None at once where it is not waited for."""
+        query = "" if wait else "?wait=0"
+        content = self.call("POST", f"invoke/{quote(function)}{query}", dumps(to_dict(event)).encode())
+        return loads(content) if wait else None
 
     def request(self, api: str, request: Request) -> Response:
         query = "&".join(f"{quote(name)}={quote(value)}" for name, value in request.query.pairs)

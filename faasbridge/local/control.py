@@ -7,11 +7,13 @@ that the user visits nor a name that is made to point here reaches it.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -22,6 +24,7 @@ from .pool import StartFailure
 from .stages import stage_from_json
 
 if TYPE_CHECKING:
+    from .pool import Pool
     from .server import LocalServer
 
 _LOCAL = {"127.0.0.1", "localhost"}
@@ -75,8 +78,11 @@ class Control:
         engine = self._server.engine
         assert engine.spec is not None
         pool = engine.pools[engine.spec.function(name).name]
+        event = await request.body()
+        if request.query_params.get("wait") == "0":
+            return JSONResponse({}, 202, background=BackgroundTask(self._unwatched, pool, event))
         try:
-            answer, content, id = await engine.request(pool, {"t": "invoke"}, await request.body(), "by hand")
+            answer, content, id = await engine.request(pool, {"t": "invoke"}, event, "by hand")
         except StartFailure as failure:
             return _error(500, f"the app cannot be loaded: {failure}")
         except TimeoutError:
@@ -84,6 +90,11 @@ class Control:
         if answer["out"] != "ok":
             return JSONResponse({"error": answer.get("why") or answer["out"], "id": id}, 500)
         return Response(content, media_type="application/json", headers={"x-faasbridge-id": id})
+
+    async def _unwatched(self, pool: Pool, event: bytes) -> None:
+        """What becomes of it is in the function's log."""
+        with contextlib.suppress(StartFailure, TimeoutError):
+            await self._server.engine.request(pool, {"t": "invoke"}, event, "by hand")
 
     async def _request(self, request: Request, name: str) -> Response:
         """An HTTP request as one frame, `claims` in its header, and the answer as another."""

@@ -123,7 +123,9 @@ class LocalDeployer:
         names = None if function is None else [function]
         return follow_logs(self._folder(), function, since) if follow else iter(read_logs(self._folder(), names, since))
 
-    def invoke(self, function: str, event: Event) -> Any:
+    def invoke(
+        self, function: str, event: Event, *, wait: bool = True, log: Callable[[LogLine], None] | None = None
+    ) -> Any:
         found = self._running()
         if found is None:
             raise ConfigError(
@@ -131,10 +133,13 @@ class LocalDeployer:
                 f"deploy --provider local`"
             )
         client = Client(found)
+        began = time.time()
         try:
-            return client.invoke(function, event)
+            return client.invoke(function, event, wait=wait)
         finally:
             client.close()
+            for line in read_logs(self._folder(), [function], began) if wait and log is not None else ():
+                log(line)
 
     def dead_letters(self, function: str) -> list[DeadLetter]:
         store = self._store()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,21 @@ def test_a_handler_that_fails_is_the_users_fault(cli: Cli, deployed: Path) -> No
     ended = cli("invoke", "pack", "--event", "-", cwd=deployed, stdin=event)
     assert ended.code == 1
     assert "bad goods" in ended.err
+
+
+def test_an_invocation_can_show_what_it_wrote(cli: Cli, deployed: Path) -> None:
+    ended = cli("invoke", "packed", "--sample", "--log", cwd=deployed)
+    assert ended.code == 0
+    assert "packed packed/sample.txt" in ended.err
+    assert "packed packed/sample.txt" not in cli("invoke", "packed", "--sample", cwd=deployed).err
+
+
+def test_an_invocation_need_not_be_waited_for(cli: Cli, deployed: Path) -> None:
+    assert good(cli("invoke", "packed", "--sample", "--async", cwd=deployed)).startswith("packed was started")
+    deadline = time.monotonic() + 30
+    while "packed packed/sample.txt" not in good(cli("logs", "packed", cwd=deployed)):
+        assert time.monotonic() < deadline
+    assert cli("invoke", "packed", "--sample", "--async", "--log", cwd=deployed).code == 2
 
 
 def test_logs_are_chosen_by_function_and_expression(cli: Cli, deployed: Path) -> None:
