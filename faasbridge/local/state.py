@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from typing import Any
 from ..errors import ConfigError
 
 DEPLOYED = "-deployed"
+_MOMENT_S = 0.5
 
 
 def base_folder(root: Path) -> Path:
@@ -99,15 +101,17 @@ class Lock:
                 f"the app's state cannot be written to {self._folder} ({error.strerror}); "
                 "make that folder writable, or set FAASBRIDGE_STATE to one that is"
             ) from error
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
+        # Whoever looks whether it is held shares it for a moment, and a killed server may hold it for its last one.
+        deadline = time.monotonic() + _MOMENT_S
+        while not _locked(fd):
             other = running(self._folder)
-            where = f", pid {other.pid}, at {next(iter(other.apis.values()), other.storage)}" if other else ""
-            raise ConfigError(
-                f"this app and stage is already running{where}; stop that one first, or use another --stage"
-            ) from None
+            if time.monotonic() > deadline or (other is not None and _alive(other.pid)):
+                os.close(fd)
+                where = f", pid {other.pid}, at {next(iter(other.apis.values()), other.storage)}" if other else ""
+                raise ConfigError(
+                    f"this app and stage is already running{where}; stop that one first, or use another --stage"
+                )
+            time.sleep(0.005)
         self._fd = fd
 
     def release(self) -> None:
@@ -129,6 +133,25 @@ def is_locked(folder: Path) -> bool:
         return True
     finally:
         os.close(fd)
+
+
+def _locked(fd: int) -> bool:
+    """Whether the lock is this process's now."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def running_folder(root: Path, stage: str) -> tuple[Path, Running] | None:
