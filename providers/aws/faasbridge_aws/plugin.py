@@ -1,14 +1,21 @@
-"""What this package offers to the tools: for now the limits and options of Amazon Web Services."""
+"""What this package offers to the tools: Amazon Web Services as a provider. Imports no SDK."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from faasbridge.hookspecs import hookimpl
-from faasbridge.limits_only import LimitsOnlyProvider
 
 from .limits import LIMITS
 from .options import OPTIONS
+
+if TYPE_CHECKING:
+    from faasbridge.limits import Limits
+    from faasbridge.provider import Deployer, Finding, Layout, ResourceKit, Simulator, Stage
+    from faasbridge.spec import AppSpec
 
 
 @hookimpl
@@ -16,11 +23,60 @@ def faasbridge_providers() -> Mapping[str, str]:
     return {"aws": "faasbridge_aws.plugin:Aws"}
 
 
-class Aws(LimitsOnlyProvider):
-    """Amazon Web Services. Building, deploying and simulating come in a later release."""
+class Aws:
+    """Implements `provider.Provider`."""
 
-    title = "Amazon Web Services"
     name = "aws"
     runtime = "faasbridge_aws"
-    limits = LIMITS
-    options = OPTIONS
+    limits: Limits = LIMITS
+    options: Mapping[str, type] = OPTIONS
+
+    def kits(self) -> Iterable[ResourceKit]:
+        from .kits import KITS
+
+        return cast("Iterable[ResourceKit]", KITS)
+
+    def layout(self, spec: AppSpec, stage: Stage) -> Layout:
+        from .layout import layout
+
+        return layout(spec, stage)
+
+    def synthesize(self, spec: AppSpec, stage: Stage, kits: Mapping[str, ResourceKit]) -> Mapping[str, Any]:
+        from .template import synthesize
+
+        return synthesize(spec, stage, kits)
+
+    def deployer(self, stage: Stage) -> Deployer:
+        """On the account that the stage's `profile` and `region` say, else the SDK's own settings."""
+        from .deployer import AwsDeployer
+        from .drivers.clients import Clients
+
+        given = {key: stage.settings[key] for key in ("region", "profile", "endpoint_url") if key in stage.settings}
+        return cast("Deployer", AwsDeployer(stage, Clients(**given)))
+
+    def simulator(self, stage: Stage, *, test: bool = False) -> Simulator:
+        from .simulator import AwsSimulator
+
+        return cast("Simulator", AwsSimulator(stage, test=test))
+
+    def simulated_deployer(self, stage: Stage) -> Deployer:
+        from .simulator import simulated_deployer
+
+        return cast("Deployer", simulated_deployer(stage))
+
+    def simulated_stage(self, stage: Stage) -> Stage:
+        """The wheels that are packed must run on this machine."""
+        import platform
+
+        arm = platform.machine().lower() in ("arm64", "aarch64")
+        return replace(stage, settings={**stage.settings, "architecture": "arm64" if arm else "x86_64"})
+
+    def simulators(self, root: Path) -> Iterable[Mapping[str, Any]]:
+        from .simulator import simulators
+
+        return cast("Iterable[Mapping[str, Any]]", simulators(root))
+
+    def doctor(self, stage: Stage) -> Iterable[Finding]:
+        from .doctor import findings
+
+        return findings(stage)
