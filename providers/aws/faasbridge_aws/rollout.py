@@ -1,0 +1,193 @@
+"""Carrying a plan out: the artifact first, then the stack or the functions' code, then a look at what functions run.
+
+The last is there because a stack's parameter may lag behind the code (see `code`):
+- Code went A -> B past the stack, then back to A with a change of the template: the stack sees no change of code.
+- Code went A -> B past the stack, then a change of the template failed: the rollback brings A back where B ran.
+- The process was killed between functions: the next plan finds which of them run something else.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from uuid import uuid4
+
+from faasbridge.deploy import Plan, Progress, Step
+from faasbridge.errors import DeployError
+
+from . import code
+from .artifacts import Artifacts, code_sha256, digest_of, to_text
+from .connection import Account, code_of
+from .planning import Planned, Planner, functions_of
+from .progress import Tracker
+from .stack import SUCCEEDED, Stack, StackEvent
+from .teardown import bucket_gone, empty_bucket
+
+_STALE = "what is deployed has changed since the plan was made: run `faasbridge deploy` again"
+
+
+class Rollout:
+    def __init__(self, account: Account, planner: Planner, stack: Stack, artifacts: Artifacts) -> None:
+        self._clients = account.clients
+        self._planner = planner
+        self._stack = stack
+        self._artifacts = artifacts
+
+    def apply(self, plan: Plan) -> Iterator[Progress]:
+        """Raises DeployError with the first real cause, once everything is rolled back."""
+        planned: Planned = plan.token
+        if planned.way == "nothing":
+            return
+        if planned.way == "recover":
+            yield from self._recover(plan, planned)
+            return
+        if planned.way != "code":
+            _lint(planned)
+        yield from self._artifacts.upload(planned.artifact)
+        if planned.way == "code":
+            yield from self._change_code(plan, planned)
+        else:
+            yield from self._change_stack(plan, planned)
+        found = self._stack.describe()
+        if found is not None:  # the rollback's, and what runs
+            parameters = {each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", ())}
+            self._artifacts.prune({digest_of(parameters.get("ArtifactKey", "")), planned.artifact.sha256})
+
+    def _recover(self, plan: Plan, planned: Planned) -> Iterator[Progress]:
+        """Ends what was begun, then does what is left, unless that loses data which nobody was asked about."""
+        (step,) = plan.steps
+        yield Progress(step, "started", "waiting")
+        found = self._stack.describe()
+        after: str | None = None
+        if found is not None and found["StackStatus"] == "UPDATE_ROLLBACK_FAILED":
+            after = self._stack.newest_event(planned.stack_id)
+            self._stack.api.continue_update_rollback(StackName=planned.stack_id, ClientRequestToken=_token())
+        events = []
+        for event in self._stack.follow(planned.stack_id, after):
+            events.append(event)
+            yield Progress(step, "started", f"{event.status} {event.logical_id}")
+        if events and events[-1].status == "UPDATE_ROLLBACK_FAILED":
+            yield Progress(step, "failed")
+            raise self._stack.failure(
+                events,
+                self._stack.template(),
+                f"the stack {self._stack.name} cannot be rolled back: put right what it names, then deploy again",
+            )
+        yield Progress(step, "done")
+        again = self._planner.plan(planned.spec, planned.artifact)
+        if any(each.data_loss for each in again.changes):
+            raise DeployError(
+                "the other operation has ended; what is left to do loses data: run `faasbridge deploy` again to see it"
+            )
+        yield from self.apply(again)
+
+    def _change_code(self, plan: Plan, planned: Planned) -> Iterator[Progress]:
+        owners = functions_of(self._stack.resources())
+        steps = {(step.kind, step.name): step for step in plan.changes}
+        for name in planned.functions:
+            if name in owners:
+                yield Progress(steps[owners[name]], "started")
+        wanted = {name: self._artifacts.key(planned.artifact.sha256) for name in planned.functions}
+        for name in code.update(self._clients, wanted, self._artifacts.bucket):
+            if name in owners:
+                yield Progress(steps[owners[name]], "done")
+
+    def _change_stack(self, plan: Plan, planned: Planned) -> Iterator[Progress]:
+        change_set, stack_id = planned.change_set, planned.stack_id
+        before: Mapping[str, str] = {}
+        old: Mapping[str, object] = {}
+        if planned.way == "create":
+            yield from self._make_room()
+            described = self._planner.change_set(planned, to_text(planned.template), "CREATE")
+            change_set, stack_id = described["ChangeSetId"], described["StackId"]
+        else:
+            old = self._stack.template()
+            before = code.running(self._clients, functions_of(self._stack.resources(old)))
+            for bucket in planned.lost_buckets:
+                yield from empty_bucket(self._clients, bucket)
+        tracker = Tracker(plan.steps, old, planned.template, planned.touched)
+        events = []
+        for event in self._execute(change_set, stack_id):
+            events.append(event)
+            yield from tracker.saw(event)
+        if not events or events[-1].status not in SUCCEEDED:
+            raise self._stack.failure(events, planned.template, self._ending(events, before))
+        for bucket in planned.lost_buckets:  # written to until its functions were gone, so that the stack gave it up
+            if not bucket_gone(self._clients, bucket):
+                yield from empty_bucket(self._clients, bucket)
+                self._clients.get("s3").delete_bucket(Bucket=bucket)
+        yield from self._verify(planned)
+        yield from tracker.finish()
+
+    def _make_room(self) -> Iterator[Progress]:
+        """Removes a stack whose creation failed. Nothing was ever deployed in it."""
+        found = self._stack.describe()
+        if found is None or found["StackStatus"] == "REVIEW_IN_PROGRESS":  # which takes another change set
+            return
+        step = Step("delete", "stack", self._stack.name, "its creation had failed")
+        yield Progress(step, "started")
+        stack_id, after = found["StackId"], self._stack.newest_event(found["StackId"])
+        template = self._stack.template()
+        self._stack.api.delete_stack(StackName=stack_id, ClientRequestToken=_token())
+        events = list(self._stack.follow(stack_id, after))
+        if not events or events[-1].status != "DELETE_COMPLETE":
+            yield Progress(step, "failed")
+            raise self._stack.failure(
+                events, template, "so the failed first deployment stays: run `faasbridge destroy`"
+            )
+        yield Progress(step, "done")
+
+    def _execute(self, change_set: str, stack_id: str) -> Iterator[StackEvent]:
+        from botocore.exceptions import ClientError
+
+        after = self._stack.newest_event(stack_id)
+        try:
+            self._stack.api.execute_change_set(ChangeSetName=change_set, ClientRequestToken=_token())
+        except ClientError as error:
+            if code_of(error) not in ("InvalidChangeSetStatus", "ChangeSetNotFound"):
+                raise
+            # Sent twice, where the first one's answer was lost; else it is not the plan's any more.
+            if self._stack.newest_event(stack_id) == after:
+                raise DeployError(_STALE) from error
+        yield from self._stack.follow(stack_id, after)
+
+    def _verify(self, planned: Planned) -> Iterator[Progress]:
+        """Updates the functions that the stack left with other code."""
+        owners = functions_of(self._stack.resources(planned.template))
+        digest = code_sha256(planned.artifact.sha256)
+        stale = [name for name, runs in code.running(self._clients, owners).items() if runs != digest]
+        key = self._artifacts.key(planned.artifact.sha256)
+        for name in code.update(self._clients, dict.fromkeys(stale, key), self._artifacts.bucket):
+            yield Progress(Step("update", *owners[name], "code"), "started", "code")
+
+    def _ending(self, events: list[StackEvent], before: Mapping[str, str]) -> str:
+        """What became of a failed operation, for the sentence. Functions get back the code they ran."""
+        from botocore.exceptions import ClientError
+
+        status = events[-1].status if events else ""
+        if status == "UPDATE_ROLLBACK_COMPLETE":
+            now = code.running(self._clients, before)
+            back = {
+                name: self._artifacts.key(base64.b64decode(before[name]).hex())
+                for name, runs in now.items()
+                if runs != before[name]
+            }
+            try:
+                list(code.update(self._clients, back, self._artifacts.bucket))
+            except (ClientError, DeployError):
+                return f"it was rolled back, but {', '.join(back)} may run older code than before: deploy again"
+            return "everything was rolled back"
+        if status == "ROLLBACK_COMPLETE":
+            return "everything was rolled back"
+        return f"the rollback failed too, the stack {self._stack.name} is {status}: deploy again once that is put right"
+
+
+def _lint(planned: Planned) -> None:
+    from .lint import check
+
+    check(planned.template)
+
+
+def _token() -> str:
+    """Lets CloudFormation know a request that is sent twice."""
+    return f"faasbridge-{uuid4()}"

@@ -1,0 +1,178 @@
+"""Taking a deployment down: what holds data is found first, and emptied only where that was asked for.
+
+Each part can be done again, so a destroy that was interrupted is finished by the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+from faasbridge.deploy import Progress, Step
+from faasbridge.errors import ConfigError
+
+from .artifacts import Artifacts
+from .connection import Account, Clients, code_of
+from .progress import Tracker
+from .stack import Stack, StackEvent, StackResource, first_cause, owners
+
+_ATTEMPTS = 3  # a function that runs on may write into a bucket that was just emptied
+
+
+class Teardown:
+    def __init__(self, account: Account, stack: Stack, artifacts: Artifacts) -> None:
+        self._clients = account.clients
+        self._stack = stack
+        self._artifacts = artifacts
+
+    def destroy(self, *, delete_data: bool) -> Iterator[Progress]:
+        """Nothing where nothing is deployed. Raises ConfigError where data is held, DeployError with the first
+        cause."""
+        found = self._stack.describe()
+        status = found["StackStatus"] if found is not None else ""
+        if found is not None and status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+            yield from self._wait(found["StackId"])
+            found = self._stack.describe()
+        if found is not None:
+            template = self._stack.own_template()
+            resources = self._stack.resources(template)
+            if not delete_data:
+                self._refuse_data(resources)
+            yield from self._delete(found["StackId"], template, resources, delete_data=delete_data)
+        yield from self._artifacts.clear()
+
+    def _wait(self, stack_id: str) -> Iterator[Progress]:
+        step = Step("update", "stack", self._stack.name, "another operation is running")
+        yield Progress(step, "started", "waiting for the operation that is running")
+        for event in self._stack.follow(stack_id, None):
+            yield Progress(step, "started", f"{event.status} {event.logical_id}")
+        yield Progress(step, "done")
+
+    def _refuse_data(self, resources: list[StackResource]) -> None:
+        held = [f"{each.owner[0]} {each.owner[1]!r} {said}" for each in resources if (said := self._holds(each))]
+        if held:
+            raise ConfigError(f"{', '.join(held)}: destroy that as well with --delete-data")
+
+    def _holds(self, resource: StackResource) -> str:
+        if resource.type == "AWS::S3::Bucket":
+            count, more = _objects_in(self._clients, resource.physical_id)
+            return f"holds {'more than ' if more else ''}{count} object{'s' * (count != 1)}" if count else ""
+        if resource.type == "AWS::DynamoDB::Table":
+            count, more = _rows_in(self._clients, resource.physical_id)
+            return f"holds {'more than ' if more else ''}{count} row{'s' * (count != 1)}" if count else ""
+        return ""
+
+    def _delete(
+        self, stack_id: str, template: dict[str, Any], resources: list[StackResource], *, delete_data: bool
+    ) -> Iterator[Progress]:
+        kinds = dict.fromkeys(owners(template).values())
+        steps = tuple(Step("delete", kind, name) for kind, name in kinds)
+        tracker = Tracker(steps, {}, template, frozenset(each.logical_id for each in resources))
+        buckets = [each.physical_id for each in resources if each.type == "AWS::S3::Bucket"]
+        events: list[StackEvent] = []
+        for attempt in range(_ATTEMPTS):
+            for bucket in buckets:
+                yield from empty_bucket(self._clients, bucket, objects=delete_data)
+            after = self._stack.newest_event(stack_id)
+            self._stack.api.delete_stack(StackName=stack_id, ClientRequestToken=f"faasbridge-{uuid4()}")
+            events = []
+            for event in self._stack.follow(stack_id, after):
+                events.append(event)
+                if not event.failed or attempt == _ATTEMPTS - 1:
+                    yield from tracker.saw(event)
+            if events and events[-1].status == "DELETE_COMPLETE":
+                break
+            cause = first_cause(events)
+            if cause is None or cause.type != "AWS::S3::Bucket":
+                break
+        if not events or events[-1].status != "DELETE_COMPLETE":
+            raise self._stack.failure(
+                events, template, f"the stack {self._stack.name} is half destroyed: run destroy again"
+            )
+        for each in resources:
+            self._sweep(each)
+        yield from tracker.finish()
+
+    def _sweep(self, resource: StackResource) -> None:
+        """What a stack may leave: a secret in its recovery window, whose name is taken for a month, and a log group
+        that a function which was still running made again."""
+        from botocore.exceptions import ClientError
+
+        try:
+            if resource.type == "AWS::SecretsManager::Secret":
+                self._clients.get("secretsmanager").delete_secret(
+                    SecretId=resource.physical_id, ForceDeleteWithoutRecovery=True
+                )
+            elif resource.type == "AWS::Logs::LogGroup":
+                self._clients.get("logs").delete_log_group(logGroupName=resource.physical_id)
+        except ClientError as error:
+            if code_of(error) != "ResourceNotFoundException":
+                raise
+
+
+def empty_bucket(clients: Clients, bucket: str, *, objects: bool = True) -> Iterator[Progress]:
+    """Removes every version, delete marker and unfinished upload; without `objects` no version. Nothing where the
+    bucket is gone."""
+    from botocore.exceptions import ClientError
+
+    api = clients.get("s3")
+    step = Step("delete", "objects", bucket, data_loss=True)
+    count = 0
+    try:
+        for page in api.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            versions = [
+                {"Key": each["Key"], "VersionId": each["VersionId"]}
+                for each in (*(page.get("Versions", ()) if objects else ()), *page.get("DeleteMarkers", ()))
+            ]
+            if not versions:
+                continue
+            answer = api.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
+            count += len(versions) - len(answer.get("Errors", ()))
+            yield Progress(step, "started", f"{count} so far")
+        for page in api.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+            for each in page.get("Uploads", ()):
+                api.abort_multipart_upload(Bucket=bucket, Key=each["Key"], UploadId=each["UploadId"])
+    except ClientError as error:
+        if code_of(error) != "NoSuchBucket":
+            raise
+    if count:
+        yield Progress(step, "done", f"{count}")
+
+
+def bucket_gone(clients: Clients, bucket: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        clients.get("s3").head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if code_of(error) in ("404", "NoSuchBucket"):
+            return True
+        raise
+    return False
+
+
+def _objects_in(clients: Clients, bucket: str) -> tuple[int, bool]:
+    """How many versions, up to a thousand, and whether there are more."""
+    from botocore.exceptions import ClientError
+
+    try:
+        page = clients.get("s3").list_object_versions(Bucket=bucket, MaxKeys=1000)
+    except ClientError as error:
+        if code_of(error) == "NoSuchBucket":
+            return 0, False
+        raise
+    return len(page.get("Versions", ())), bool(page.get("IsTruncated"))
+
+
+def _rows_in(clients: Clients, table: str) -> tuple[int, bool]:
+    """Counted, since the table's own count is up to six hours old. Source: API_TableDescription, ItemCount."""
+    from botocore.exceptions import ClientError
+
+    try:
+        page = clients.get("dynamodb").scan(TableName=table, Select="COUNT", Limit=1000, ConsistentRead=True)
+    except ClientError as error:
+        if code_of(error) == "ResourceNotFoundException":
+            return 0, False
+        raise
+    return page["Count"], "LastEvaluatedKey" in page
