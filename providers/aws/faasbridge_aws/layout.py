@@ -20,12 +20,13 @@ _MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 
 
 def layout(spec: AppSpec, stage: Stage) -> Layout:
-    """Raises ConfigError."""
+    """The stage's setting `platform`, uv's name of one, stands for another; empty is this machine's. Raises
+    ConfigError."""
     return Layout(
         packages=PACKAGES,
         requirements=(OBSTORE,) if any(each.kind == "bucket" for each in spec.resources) else (),
         python_version=stage.python,
-        python_platform=platform(architecture(spec, stage), stage.python),
+        python_platform=stage.settings.get("platform", platform(architecture(spec, stage), stage.python)),
         max_zip_bytes=LIMITS.zip_bytes,
     )
 

@@ -66,6 +66,8 @@ class StageSettings(TypedDict, total=False):
     region: str
     profile: str
     architecture: Literal["arm64", "x86_64"]
+    platform: str
+    """What wheels must fit, in uv's words, where the one of Lambda's runtime is not it."""
     existing: dict[str, str]
     buckets: dict[str, BucketSettings]
     tables: dict[str, TableSettings]

@@ -65,11 +65,12 @@ class Aws:
         return cast("Deployer", simulated_deployer(stage))
 
     def simulated_stage(self, stage: Stage) -> Stage:
-        """The wheels that are packed must run on this machine."""
+        """The wheels that are packed are those for this machine."""
         import platform
 
         arm = platform.machine().lower() in ("arm64", "aarch64")
-        return replace(stage, settings={**stage.settings, "architecture": "arm64" if arm else "x86_64"})
+        here = {"architecture": "arm64" if arm else "x86_64", "platform": ""}
+        return replace(stage, settings={**stage.settings, **here})
 
     def simulators(self, root: Path) -> Iterable[Mapping[str, Any]]:
         from .simulator import simulators

@@ -19,6 +19,7 @@ from . import names
 from .settings import of_function
 
 ALIAS = "live"
+_NAMES = frozenset({"BucketName", "Name", "QueueName", "TableName", "TopicName"})
 
 
 def target(function: FunctionSpec) -> Any:
@@ -29,10 +30,17 @@ def target(function: FunctionSpec) -> Any:
 
 
 def version(function: FunctionSpec, resources: Mapping[str, Any]) -> dict[str, Any]:
-    """`resources`: all others of the template."""
+    """`resources`: all others of the template, without their tags, which are no part of a version.
+
+    The description must change exactly when the function does: of one that did not change Lambda makes no version.
+    """
     kind = names.owner_kind(function)
     version_id = names.logical_id(kind, function.name, "Version")
-    digest = sha256(json.dumps(resources[names.function_id(function)], sort_keys=True).encode()).hexdigest()[:16]
+    made = resources[names.function_id(function)]
+    variables = made["Properties"]["Environment"]["Variables"].values()
+    used = [resources.get(each["Ref"], {}) for each in variables if isinstance(each, dict) and "Ref" in each]
+    called = [{key: value for key, value in each.get("Properties", {}).items() if key in _NAMES} for each in used]
+    digest = sha256(json.dumps([made, called], sort_keys=True).encode()).hexdigest()[:16]
     function_ref = {"Ref": names.function_id(function)}
     return {
         "Resources": {

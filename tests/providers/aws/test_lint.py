@@ -1,0 +1,81 @@
+"""cfn-lint, without errors and without warnings, for every app there is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faasbridge import App, DeployError
+from faasbridge.config import Project
+from faasbridge.spec import AppSpec
+from faasbridge_aws import lint
+
+sys.path.insert(0, str(Path(__file__).parent))
+from template_apps import stage, template, whole_app
+
+APPS = Path(__file__).parents[3] / "apps"
+
+
+@pytest.mark.parametrize("name", ["hello", "photos"])
+def test_the_sample_apps_have_valid_templates(name: str) -> None:
+    spec: AppSpec = Project.load(APPS / name).read_spec()
+    assert lint.findings(template(spec)) == []
+
+
+def test_the_conformance_app_has_a_valid_template() -> None:
+    from faasbridge.conformance.app import app
+
+    assert lint.findings(template(app)) == []
+
+
+def test_an_app_with_everything_has_a_valid_template() -> None:
+    assert lint.findings(template(whole_app(), stage(version="1.0!+x"))) == []
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+def test_every_python_is_a_runtime(python: str) -> None:
+    app = App("tiny")
+
+    @app.get("/")
+    def home(request: Any) -> None: ...
+
+    assert lint.findings(template(app, stage("tiny", python=python))) == []
+
+
+def test_a_misspelt_property_is_found_with_its_place() -> None:
+    app = App("tiny")
+    app.queue("jobs")
+    made = template(app)
+    made["Resources"]["Queue0jobs"]["Properties"]["DelaySecond"] = 3
+    (found,) = lint.findings(made)
+    assert "Queue0jobs" in found
+    assert "DelaySecond" in found
+    with pytest.raises(DeployError, match="DelaySecond"):
+        lint.check(made)
+
+
+def test_a_service_that_the_region_lacks_is_found() -> None:
+    app = App("tiny")
+    rows = app.table("rows", key="id")
+
+    @rows.on_change
+    def changed(change: Any) -> None: ...
+
+    assert lint.findings(template(app), "eu-central-1") == []
+    assert "AWS::Pipes::Pipe" in lint.findings(template(app), "ca-west-1")[0]
+
+
+def test_an_app_that_is_too_large_for_a_stack_gets_a_sentence() -> None:
+    many = {"Resources": {f"Queue{i}": {"Type": "AWS::SQS::Queue"} for i in range(501)}}
+    assert lint.findings(many)[0].startswith("the app needs 501 resources")
+
+
+def test_the_linter_is_not_imported_with_the_plugin() -> None:
+    import subprocess
+
+    code = "import sys, faasbridge_aws.plugin, faasbridge_aws.template; print({'cfnlint', 'boto3'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "set()"
