@@ -1,0 +1,67 @@
+"""What a function's process begins with, in the function's own environment: standard library only.
+
+It ends with the simulator whatever way that ends, lets Google's APIs be the simulator's, as a network inside Google's
+cloud lets them be Google's, and hands over to functions-framework, which then does just what it does in the cloud.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+
+def die_with_parent():  # type: ignore[no-untyped-def]
+    """Linux ends a process by this when the one that started it is gone; elsewhere the simulator does it in time."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        if os.getppid() == 1:
+            os._exit(1)
+
+
+def redirect(address):  # type: ignore[no-untyped-def]
+    """Channels to *.googleapis.com go to the simulator. grpc is touched only if the function imports it."""
+    import importlib.abc
+    import importlib.util
+
+    class Finder(importlib.abc.MetaPathFinder):
+        def find_spec(self, name, path, target=None):  # type: ignore[no-untyped-def]
+            if name not in ("grpc", "grpc.aio._channel"):
+                return None
+            sys.meta_path.remove(self)
+            try:
+                spec = importlib.util.find_spec(name)
+            finally:
+                sys.meta_path.insert(0, self)
+            if spec is not None and spec.loader is not None:
+                run = spec.loader.exec_module
+
+                def exec_module(module):  # type: ignore[no-untyped-def]
+                    run(module)
+                    secure, insecure = module.secure_channel, module.insecure_channel
+
+                    def secure_channel(target, credentials, options=None, compression=None, **more):  # type: ignore[no-untyped-def]
+                        if target.rpartition(":")[0].endswith(".googleapis.com"):
+                            return insecure(address, options, compression, **more)
+                        return secure(target, credentials, options, compression, **more)
+
+                    module.secure_channel = secure_channel
+
+                spec.loader.exec_module = exec_module
+            return spec
+
+    sys.meta_path.insert(0, Finder())
+
+
+def main():  # type: ignore[no-untyped-def]
+    die_with_parent()
+    os.register_at_fork(after_in_child=die_with_parent)
+    host, address = sys.argv[1:3]
+    redirect(address)
+    sys.argv[:] = ["functions-framework", "--host", host]
+    from functions_framework._cli import _cli
+
+    _cli()
+
+
+if __name__ == "__main__":
+    main()
