@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from .._typing import TYPE_CHECKING
+from ..errors import Reject
 from .fitting import fit
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ class BaseDelivery:
     def fitting(self, found: Iterable[Event]) -> list[Event]:
         """Those that the function asked for, in its names. Raises InvalidEvent and ConfigError as `fit` does."""
         return [event for event in found if fit(self.function, event) is not None]
+
+    def settled(self, native: Any, error: BaseException, attempt: int) -> bool:
+        """Whether a delivery that failed is over: it had its last attempt, or was rejected, and is in the dead letters
+        now."""
+        return (isinstance(error, Reject) or attempt >= self.max_attempts) and self.buried(native, error)
 
     def buried(self, native: Any, error: BaseException) -> bool:
         """Whether the delivery is in the dead letters now."""

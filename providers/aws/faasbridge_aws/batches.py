@@ -13,6 +13,7 @@ import logging
 
 from faasbridge._typing import TYPE_CHECKING
 from faasbridge.adapter.delivery import BaseDelivery
+from faasbridge.adapter.own_events import is_own
 from faasbridge.errors import ConfigError, InvalidEvent, Reject
 from faasbridge.events import Message
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from faasbridge.adapter.delivery import DeadLetter
-    from faasbridge.dispatch import Failure, Runner
+    from faasbridge.dispatch import Runner
     from faasbridge.events import Event
 
 log = logging.getLogger("faasbridge")
@@ -78,7 +79,7 @@ class Delivery(BaseDelivery):
         if self.function.trigger == "batch":
             failures = self.runner.deliver(found, id=self.id, timeout_s=self._timeout_s()) if found else []
             for failure in failures:
-                if not self._settled(native, failure):
+                if not (failure.rejected and self.buried(native, failure.error)):
                     raise failure.error
             return None
         values = []
@@ -87,38 +88,37 @@ class Delivery(BaseDelivery):
                 attempt = getattr(event, "attempt", 1)
                 values.append(self.runner.invoke(event, attempt=attempt, id=self.id, timeout_s=self._timeout_s()))
             except Reject as error:
-                if not self.buried(native, error):
+                if is_own(native) or not self.buried(native, error):  # whoever invokes by hand is told
                     raise
         return values[0] if len(values) == 1 else None
 
     def _one(self, record: dict[str, Any]) -> bool:
         """Whether every event of the record was handled."""
-        found = self._decoded(record)
-        if found is None:
-            return False
-        attempt = attempt_of(record)
+        attempt, found = attempt_of(record), self._decoded(record)
+        if isinstance(found, Exception):
+            return self._over(record, found)
         for event in found:
             failures = self.runner.deliver([event], attempts=[attempt], id=self.id, timeout_s=self._timeout_s())
-            if failures and not self._settled(record, failures[0]):
-                return False
+            if failures:  # what of the record comes after it would be handled with it once more
+                return self._over(record, failures[0].error)
         return True
 
     def _batch(self, records: Sequence[dict[str, Any]]) -> list[bool]:
         """For each record whether it was handled, all of them in one call of the handler."""
         decoded = [self._decoded(record) for record in records]
-        handled = [found is not None for found in decoded]
-        owners = [i for i, found in enumerate(decoded) for _ in found or ()]
-        every = [event for found in decoded for event in found or ()]
+        faults = {i: found for i, found in enumerate(decoded) if isinstance(found, Exception)}
+        lists = [() if isinstance(found, Exception) else found for found in decoded]
+        owners = [i for i, found in enumerate(lists) for _ in found]
+        every = [event for found in lists for event in found]
         if every:
             attempts = [attempt_of(records[i]) for i in owners]
             place = {id(event): i for event, i in zip(every, owners, strict=True)}
             for failure in self.runner.deliver(every, attempts=attempts, id=self.id, timeout_s=self._timeout_s()):
-                i = place[id(failure.event)]
-                handled[i] = self._settled(records[i], failure) and handled[i]
-        return handled
+                faults.setdefault(place[id(failure.event)], failure.error)
+        return [i not in faults or self._over(record, faults[i]) for i, record in enumerate(records)]
 
-    def _decoded(self, record: dict[str, Any]) -> list[Event] | None:
-        """The record's events as the handler takes them; None, and a line in the log, where it is none such."""
+    def _decoded(self, record: dict[str, Any]) -> list[Event] | Exception:
+        """The record's events as the handler takes them; what is wrong, also in the log, where it is none such."""
         try:
             if self.messages and events.source_of(record) == "sqs":
                 return [_as_message(record)]
@@ -126,10 +126,12 @@ class Delivery(BaseDelivery):
         except (InvalidEvent, ConfigError) as error:
             which = record.get("messageId") or record.get("eventID")
             log.error("%s cannot take record %s: %s", self.runner.name, which, error)
-            return None
+            return error
 
-    def _settled(self, record: Any, failure: Failure) -> bool:
-        return failure.rejected and self.buried(record, failure.error)
+    def _over(self, record: dict[str, Any], error: BaseException) -> bool:
+        """Whether a record that failed need not come again. A stream counts no attempts: its mapping does."""
+        attempt = attempt_of(record) if events.source_of(record) == "sqs" else 1
+        return self.settled(record, error, attempt)
 
     def _timeout_s(self) -> float:
         return min(self.runner.timeout_s, self.remaining_s())

@@ -46,6 +46,9 @@ def message(record: dict[str, Any]) -> Message:
     attributes = _attributes(record)
     id = record["messageId"]
     content = body.encode()
+    note = attributes.pop(wire.MARK, None)
+    if note is not None:
+        id = _original_id(note) or id
     if wire.ATTRIBUTE in attributes:
         try:
             content, attributes, own_id = wire.unpack(body, attributes)
@@ -87,6 +90,14 @@ def inner_events(body: str, record: dict[str, Any]) -> list[Event] | None:
     if is_event(inner):
         return decode_one(inner, (record.get("attributes") or {}).get("SentTimestamp"))
     return None
+
+
+def _original_id(note: str) -> str:
+    """The id that a dead letter had before it died."""
+    try:
+        return str(json.loads(note)["id"])
+    except (KeyError, TypeError, ValueError):
+        return ""
 
 
 def _attributes(record: dict[str, Any]) -> dict[str, str]:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 ATTRIBUTE = "faasbridge"
-_MOST_ATTRIBUTES = 9  # ten, less ours
+MARK = "faasbridge-dead-letter"
+"""The attribute that `dead_letters` adds; it is of no message that is sent."""
+
+_MOST_ATTRIBUTES = 8  # ten, less these two
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
 
 
@@ -76,7 +79,7 @@ def _is_plain(name: str, value: str) -> bool:
         and _NAME.issuperset(name)
         and not (name.startswith(".") or name.endswith(".") or ".." in name)
         and not name.lower().startswith(("aws.", "amazon."))
-        and name != ATTRIBUTE
+        and name not in (ATTRIBUTE, MARK)
     )
 
 
