@@ -51,7 +51,7 @@ class Aws:
         from .deployer import AwsDeployer
         from .drivers.clients import Clients
 
-        given = {key: stage.settings[key] for key in ("region", "profile", "endpoint_url") if key in stage.settings}
+        given = {key: stage.settings[key] for key in ("region", "profile") if key in stage.settings}
         return cast("Deployer", AwsDeployer(stage, Clients(**given)))
 
     def simulator(self, stage: Stage, *, test: bool = False) -> Simulator:
