@@ -60,9 +60,7 @@ class Artifacts:
         self._make_bucket()
         key = f"{self._folder}/{sha256(text.encode()).hexdigest()}.template.json"
         self._s3.put_object(Body=text.encode(), ContentType="application/json", **self._object(key))
-        # CloudFormation wants an address of the bucket's own. Source: API_CreateChangeSet, TemplateURL.
-        url: str = self._s3.generate_presigned_url("get_object", Params={"Bucket": self.bucket, "Key": key})
-        return url.partition("?")[0]
+        return f"{self._s3.meta.endpoint_url}/{self.bucket}/{key}"
 
     def prune(self, keep: Collection[str]) -> None:
         """Removes this stage's objects older than a day whose digest is not in `keep`."""

@@ -169,7 +169,9 @@ def inbox(name: str = "jobs", handler: str = "work") -> dict[str, Any]:
     dead = {"deadLetterTargetArn": {"Fn::GetAtt": ["JobsDead", "Arn"]}, "maxReceiveCount": 1}
     return {
         "JobsDead": _resource("queue", name, "AWS::SQS::Queue", QueueName=f"STACK-{name}-dead"),
-        "Jobs": _resource("queue", name, "AWS::SQS::Queue", QueueName=f"STACK-{name}", RedrivePolicy=dead),
+        "Jobs": _resource(
+            "queue", name, "AWS::SQS::Queue", QueueName=f"STACK-{name}", RedrivePolicy=dead, VisibilityTimeout=1
+        ),
         "JobsMapping": _resource(
             "function",
             handler,
