@@ -29,6 +29,9 @@ _DETAIL_TYPES = {"create": "Object Created", "delete": "Object Deleted"}
 
 
 def bucket(resource: ResourceSpec, stage: Stage) -> dict[str, Any]:
+    if resource.existing:
+        names.existing_name(resource, stage)
+        return {}
     id = names.logical_id("bucket", resource.name)
     closed = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
     properties: dict[str, Any] = {

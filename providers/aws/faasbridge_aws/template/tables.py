@@ -27,6 +27,9 @@ _STREAM = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"]
 
 def table(resource: ResourceSpec, stage: Stage) -> dict[str, Any]:
     """Keys are strings, indexes hold whole rows. A stage's settings may ask for more: `options.TableSettings`."""
+    if resource.existing:
+        names.existing_name(resource, stage)
+        return {}
     options = resource.options
     settings = of_resource("tables", resource, stage)
     keys = _key_schema(options["key"], options.get("sort_key"))

@@ -15,6 +15,9 @@ from . import names, policies, queues
 
 
 def topic(resource: ResourceSpec, stage: Stage) -> dict[str, Any]:
+    if resource.existing:
+        names.existing_name(resource, stage)
+        return {}
     fifo = bool(resource.options.get("ordered"))
     id = names.logical_id("topic", resource.name)
     properties: dict[str, Any] = {"TopicName": names.topic_name(resource.name, stage, fifo=fifo)}
