@@ -6,7 +6,7 @@ Tool time only. The functions of a deployed app have errors of their own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Protocol
@@ -41,8 +41,17 @@ class Account:
         self.clients = clients
 
     @cached_property
+    def _identity(self) -> Mapping[str, str]:
+        return self.clients.get("sts").get_caller_identity()  # type: ignore[no-any-return]
+
+    @property
     def id(self) -> str:
-        return str(self.clients.get("sts").get_caller_identity()["Account"])
+        return self._identity["Account"]
+
+    @property
+    def partition(self) -> str:
+        """`aws`, or another world: `aws-cn`, `aws-us-gov`."""
+        return self._identity["Arn"].split(":")[1]
 
     @cached_property
     def region(self) -> str:

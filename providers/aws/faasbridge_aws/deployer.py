@@ -4,7 +4,7 @@
     rollout -> artifacts       doing it: artifact, change set, progress from the stack's events, then the code check
             -> stack, code
     teardown                   undoing it
-    letters, logs, invoking, secrets, inboxes     looking after what is there
+    letters, logs, invoking, secrets, inboxes, addresses     looking after what is there
 
 The stack is all the state there is. What a declared thing is made of is found in it by the owner that the template
 names in each resource's Metadata.
@@ -26,6 +26,7 @@ from faasbridge.spec import AppSpec
 from faasbridge.suggest import nearest
 
 from . import code, inboxes, invoking, logs, secrets
+from .addresses import addresses, third_party_drivers
 from .artifacts import Artifacts
 from .connection import Account, Clients, faults
 from .letters import Letters
@@ -153,8 +154,11 @@ class AwsDeployer:
         from .bind import drivers_for
 
         with faults():
-            addresses = {each.owner: each.physical_id for each in self._resources if not each.is_part and each.owner[0]}
-        return drivers_for(app.app_name, self._stage.name, addresses, self._clients)
+            found = addresses(self._account, self._stage, app, self._resources)
+        drivers: Callable[[Resource], Any] = drivers_for(
+            app.app_name, self._stage.name, found, self._clients, third_party_drivers()
+        )
+        return drivers
 
     @cached_property
     def _resources(self) -> list[StackResource]:
