@@ -26,7 +26,7 @@ class CommonOptions(TypedDict, total=False):
     security_group_ids: list[str]
 
 
-class FunctionOptions(CommonOptions, total=False):
+class EventOptions(CommonOptions, total=False):
     """Those of a function that handles events."""
 
     batch_size: int
@@ -43,6 +43,10 @@ class ApiOptions(CommonOptions, total=False):
     requests_per_s: float
     """Of an HTTP API: above that, and a `burst`, clients get 429."""
     burst: int
+
+
+class FunctionOptions(EventOptions, ApiOptions, total=False):
+    """All of them, for type checkers; `faasbridge check` knows which function takes which."""
 
 
 class BucketSettings(TypedDict, total=False):
@@ -73,4 +77,4 @@ class StageSettings(TypedDict, total=False):
     tables: dict[str, TableSettings]
 
 
-OPTIONS: Mapping[str, type] = {"function": FunctionOptions, "api": ApiOptions}
+OPTIONS: Mapping[str, type] = {"function": EventOptions, "api": ApiOptions}

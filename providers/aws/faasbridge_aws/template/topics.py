@@ -1,7 +1,8 @@
 """SNS topics, and their subscriptions by inboxes: raw, so that a message arrives as it was published. Pure.
 
-SNS encrypts what it stores by itself; a key of KMS would only refuse publishers of other services.
-Sources: SNS Developer Guide, "Raw message delivery", "Dead-letter queues", "Encrypting Amazon SNS topics".
+A topic passes messages on; where they wait, in inboxes and dead letters, they are encrypted. A key of KMS for the topic
+would need rights of every publisher. Sources: SNS Developer Guide, "Raw message delivery", "Dead-letter queues",
+"Securing Amazon SNS data with server-side encryption".
 """
 
 from __future__ import annotations
