@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 EXPIRY = "$fb:expires_at"
 """The attribute that holds a row's expiry, N, in seconds since 1970: what the table's time to live is set to."""
 
+EXPIRY_US = "$fb:expires_us"
+"""The same in microseconds, which decides; EXPIRY is rounded up to the whole seconds that time to live demands."""
+
+NULLS = "$fb:nulls"
+"""A set of the fields that are None and keys of an index: DynamoDB takes nothing but strings there."""
+
 _OURS, _ESCAPE, _BYTES, _MAP = "$fb:", "$fb:=", "$fb:bytes", "$fb:map"
 
 
@@ -41,6 +47,8 @@ def attributes_to_row(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, 
             row[name[len(_ESCAPE) :]] = from_attribute(value, name)
         elif not name.startswith(_OURS):
             row[name] = from_attribute(value, name)
+        elif name == NULLS:
+            row.update(dict.fromkeys(value["SS"]))
     return row
 
 

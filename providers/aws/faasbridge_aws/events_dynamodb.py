@@ -1,7 +1,8 @@
 """A record of a DynamoDB stream, from the stream itself or through a Pipe: a changed row.
 
 `key` is the first of the record's keys, as text; where a table has two the entry puts in the declared one. An image
-that the stream's view type leaves out is None. Source: DynamoDB Streams API Reference, Record and StreamRecord.
+that the stream's view type leaves out is None. A row over an expired one, which DynamoDB deletes some time later, is an
+insert. Source: DynamoDB Streams API Reference, Record and StreamRecord.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from faasbridge._typing import TYPE_CHECKING
 from faasbridge.errors import InvalidEvent
 from faasbridge.events import Change
 
-from .attribute_value import attributes_to_row
+from .attribute_value import EXPIRY_US, attributes_to_row
 from .events_common import epoch_time
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def decode(record: dict[str, Any]) -> Change[dict[str, Any]]:
         raise InvalidEvent(f"a DynamoDB record has the eventName {', '.join(_KINDS)}, not {record['eventName']!r}")
     data = record["dynamodb"]
     old, new = data.get("OldImage"), data.get("NewImage")
+    if kind == "update" and old is not None and _expired(old, data):
+        kind = "insert"
     arn = record.get("eventSourceARN", "")
     key = next(iter(attributes_to_row(data["Keys"]).values()))
     return Change(
@@ -40,6 +43,11 @@ def decode(record: dict[str, Any]) -> Change[dict[str, Any]]:
         provider="aws",
         native=record,
     )
+
+
+def _expired(image: dict[str, Any], data: dict[str, Any]) -> bool:
+    expiry, changed_at = image.get(EXPIRY_US), data.get("ApproximateCreationDateTime")
+    return expiry is not None and bool(changed_at) and int(expiry["N"]) / 1e6 <= float(changed_at)
 
 
 def table_of(arn: str) -> str:

@@ -1,0 +1,1 @@
+"""AWS's drivers. Importing one brings no SDK; making one does."""

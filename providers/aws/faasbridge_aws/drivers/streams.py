@@ -1,0 +1,57 @@
+"""A reader over an answer that arrives in pieces."""
+
+from __future__ import annotations
+
+import io
+
+from faasbridge._typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, BinaryIO
+
+_BUFFER = 256 * 1024
+
+
+class Pieces(io.RawIOBase):
+    """`next_piece(position)` gives what comes next, nothing at the end."""
+
+    def __init__(self, next_piece: Callable[[int], bytes], close: Callable[[], Any]) -> None:
+        super().__init__()
+        self._next = next_piece
+        self._close = close
+        self._position = 0
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            piece = self._next(self._position)
+            self._position += len(piece)
+            self._rest = memoryview(piece)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._close()
+        super().close()
+
+
+def reader(next_piece: Callable[[int], bytes], close: Callable[[], Any] = lambda: None) -> BinaryIO:
+    return io.BufferedReader(Pieces(next_piece, close), _BUFFER)
+
+
+def blocks(data: Any, size: int) -> Iterator[bytes]:
+    """A file's or an iterable's bytes in blocks of that size; the last one is smaller, perhaps empty."""
+    block = bytearray()
+    for piece in iter(lambda: data.read(size), b"") if hasattr(data, "read") else data:
+        block += piece
+        while len(block) >= size:
+            yield bytes(block[:size])
+            del block[:size]
+    yield bytes(block)
