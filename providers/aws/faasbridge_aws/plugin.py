@@ -23,6 +23,24 @@ def faasbridge_providers() -> Mapping[str, str]:
     return {"aws": "faasbridge_aws.plugin:Aws"}
 
 
+@hookimpl
+def faasbridge_checks(spec: AppSpec, stage: Stage) -> Iterable[Finding]:
+    """What AWS cannot make of this app, on stages of AWS: before anything is built."""
+    if stage.provider != "aws":
+        return []
+    from faasbridge.errors import ConfigError
+    from faasbridge.plugins import kits
+    from faasbridge.provider import Finding
+
+    from .template import synthesize
+
+    try:
+        synthesize(spec, stage, kits("aws"))
+    except ConfigError as error:
+        return [Finding("aws.template", str(error))]
+    return []
+
+
 class Aws:
     """Implements `provider.Provider`."""
 

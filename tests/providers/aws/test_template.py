@@ -13,6 +13,7 @@ import pytest
 
 from faasbridge import App, ConfigError, Resource
 from faasbridge.conformance.app import app as conformance
+from faasbridge.plugins import manager
 from faasbridge.provider import Stage
 from faasbridge.spec import FunctionSpec, ResourceSpec
 from faasbridge_aws.events import decode
@@ -453,3 +454,17 @@ def test_a_kind_without_a_kit_is_named() -> None:
     app.add(Cache("sessions"))
     with pytest.raises(ConfigError, match=r"nothing makes the kind 'acme\.cache'"):
         template(app)
+
+
+def test_what_aws_cannot_make_is_found_by_the_checks() -> None:
+    app = App("shop")
+    app.table("rows", key="id", indexes={"of": ("day", "id")})
+    found = [each for more in checks(app, stage()) for each in more]
+    assert [(each.code, each.severity) for each in found] == [("aws.template", "error")]
+    assert "three characters of an index's name" in found[0].message
+    assert not any(checks(app, replace(stage(), provider="local")))
+
+
+def checks(app: App, at: Stage) -> list[Any]:
+    found: list[Any] = manager().hook.faasbridge_checks(spec=app.spec(), stage=at)
+    return found
