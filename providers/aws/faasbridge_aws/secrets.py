@@ -1,8 +1,8 @@
 """Values of secrets in Secrets Manager, where the stack made them without one.
 
 A value cannot be taken away: AWSCURRENT can be moved to another version, not removed, and deleting the secret itself
-would leave the stack without it. So unsetting puts a version without a text, of which `Secret.get` says NotFound, and
-takes the labels off the others, which lets Secrets Manager delete them.
+would leave the stack without it. So unsetting puts a version whose id says that it is none, and takes the labels off
+the others, which lets Secrets Manager delete them. Whether there is a value is told without reading it.
 Source: Secrets Manager API Reference, UpdateSecretVersionStage and DeleteSecret.
 """
 
@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from uuid import uuid4
 
 from .connection import Clients
-
-UNSET = "faasbridge-unset-"  # how the ids of those versions begin, so that asking whether a value is there reads none
+from .drivers.secret import UNSET
 
 
 def set_value(clients: Clients, secret: str, value: str) -> None:

@@ -7,15 +7,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from faasbridge import Message, Request
-from faasbridge.errors import ConfigError, FaaSBridgeError
+from faasbridge.drivers import Binding
+from faasbridge.errors import ConfigError, FaaSBridgeError, NotFound
 from faasbridge.provider import LogLine
 from faasbridge_aws import logs, wire
 from faasbridge_aws.dead_letters import mark
+from faasbridge_aws.drivers.secret import SecretDriver
 
 sys.path.insert(0, str(Path(__file__).parent))
 from deploying import Clients, Deployment, function, inbox, local_aws, secret, template
@@ -173,7 +176,7 @@ def bury(life: Deployment, body: bytes, id: str, reason: str | None) -> None:
     from datetime import UTC, datetime
 
     text, attributes = wire.pack(body, {"colour": "red"}, id)
-    record = {
+    record: dict[str, Any] = {
         "messageId": "m1",
         "body": text,
         "messageAttributes": {name: {"stringValue": value, "dataType": "String"} for name, value in attributes.items()},
@@ -226,19 +229,26 @@ def test_a_replayed_letter_goes_through_the_function_again(life: Deployment) -> 
     assert "did not come back" in letter.reason, "it failed in the function, so SQS moved it: without the old reason"
 
 
+def value_of(life: Deployment) -> str:
+    """As the deployed function's driver reads it."""
+    options = {"clients": life.clients}
+    return SecretDriver(Binding("aws", life.stage.app, "t", "secret", "token", options, life.name("token"))).get()
+
+
 def test_secrets_are_set_and_unset(life: Deployment, clients: Clients) -> None:
     deployer, api = life.deployer(), clients.get("secretsmanager")
     assert set(deployer.secrets()) == {"token"}
     deployer.set_secret("token", "first")
     deployer.set_secret("token", "second")
-    assert api.get_secret_value(SecretId=life.name("token"))["SecretString"] == "second"
+    assert value_of(life) == "second"
     assert deployer.secrets() == {"token": True}
     for _ in range(2):
         deployer.unset_secret("token")
         assert deployer.secrets() == {"token": False}
     labels = api.describe_secret(SecretId=life.name("token"))["VersionIdsToStages"]
     assert [stages for stages in labels.values() if stages] == [["AWSCURRENT"]], "no label keeps an old value"
-    assert "SecretString" not in api.get_secret_value(SecretId=life.name("token"))
+    with pytest.raises(NotFound, match="has no value"):
+        value_of(life)
     deployer.set_secret("token", "third")
     assert deployer.secrets() == {"token": True}
     assert life.changes() == set()

@@ -1,6 +1,7 @@
 """Secrets: Secrets Manager. The binding's address is the secret's ARN or name.
 
-A secret is deployed without a value; its first version makes one.
+A secret is deployed without a value; its first version makes one. A value cannot be taken away again, so a version
+whose id begins with `UNSET` stands for none.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from faasbridge.drivers import Binding
 
 
+UNSET = "faasbridge-unset-"
+
+
 class SecretDriver:
     cache_s = 300.0
 
@@ -26,11 +30,12 @@ class SecretDriver:
         self.client: Any = of(binding.options).get("secretsmanager")
 
     def get(self) -> str:
+        missing = f"secret {self._name!r} has no value: run `faasbridge secrets set {self._name}`"
         try:
             answer = call(f"secret {self._name!r}", self.client.get_secret_value, SecretId=self._id)
         except NotFound as error:
-            raise NotFound(
-                f"secret {self._name!r} has no value: run `faasbridge secrets set {self._name}`"
-            ) from error.__cause__
+            raise NotFound(missing) from error.__cause__
+        if answer["VersionId"].startswith(UNSET):
+            raise NotFound(missing)
         text = answer.get("SecretString")
         return text if text is not None else answer["SecretBinary"].decode()  # type: ignore[no-any-return]
