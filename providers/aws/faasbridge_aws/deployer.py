@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from faasbridge.app import App
 from faasbridge.deploy import DeadLetter, Outcome, Plan, Progress
@@ -156,7 +156,7 @@ class AwsDeployer:
         with faults():
             found = addresses(self._account, self._stage, app, self._resources)
         drivers: Callable[[Resource], Any] = drivers_for(
-            app.app_name, self._stage.name, found, self._clients, third_party_drivers()
+            app.app_name, self._stage.name, found, cast("Any", self._clients), third_party_drivers()
         )
         return drivers
 

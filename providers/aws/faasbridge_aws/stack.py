@@ -88,7 +88,7 @@ class Stack:
         try:
             body = self.api.get_template(StackName=self.name, TemplateStage="Original")["TemplateBody"]
         except ClientError as error:
-            if _is_absent(error):
+            if code_of(error) == "ValidationError":  # no stack, or one that only has a change set
                 return {}
             raise
         # botocore parses it where it can.

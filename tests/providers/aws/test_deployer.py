@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -158,7 +158,7 @@ def test_an_operation_that_is_running_is_waited_for(life: Deployment, clients: C
     life.template = with_more(life, wait("slow"))
     interrupted = life.deployer().apply(life.plan())
     assert any(each.step.name == "slow" and each.state == "started" for each in interrupted)
-    interrupted.close()
+    cast("Generator[Progress]", interrupted).close()
     assert life.changes() == {("update", "stack", life.stack)}
     rest = life.deployer().apply(life.plan())
     assert next(rest).detail == "waiting"
@@ -252,3 +252,14 @@ def test_a_stacks_name_has_an_end(life: Deployment, clients: Clients) -> None:
 
     with pytest.raises(ConfigError, match="128"):
         AwsDeployer(replace(life.stage, app="a" * 128), clients)
+
+
+def test_a_stack_that_was_only_reviewed_is_destroyed(life: Deployment, clients: Clients) -> None:
+    clients.get("cloudformation").create_change_set(
+        StackName=life.stack,
+        ChangeSetName="by-hand",
+        ChangeSetType="CREATE",
+        TemplateBody='{"Resources": {"T": {"Type": "AWS::SNS::Topic"}}}',
+    )
+    list(life.deployer().destroy())
+    assert life.deployer().status()["deployed"] is False
