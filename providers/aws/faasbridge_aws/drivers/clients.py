@@ -103,7 +103,8 @@ def is_local(endpoint: str) -> bool:
         return False
     host = rest.partition("/")[0]
     host = host if host.endswith("]") else host.rpartition(":")[0] or host
-    if scheme != "http" or (host not in _LOOPBACK and not host.startswith("127.") and not host.endswith(".localhost")):
+    is_number = host.startswith("127.") and host.replace(".", "").isdigit()
+    if scheme != "http" or not (host in _LOOPBACK or is_number or host.endswith(".localhost")):
         raise ConfigError(f"the AWS endpoint {endpoint} has no TLS and is not this machine's: use https://")
     return True
 

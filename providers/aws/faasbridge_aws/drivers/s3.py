@@ -199,7 +199,8 @@ class S3:
             answer = call(self._what, self.client.upload_part, PartNumber=number, Body=part, **upload)
             return answer["ETag"]  # type: ignore[no-any-return]
 
-        return size, self._multipart(key, about, condition, (part for part in parts() if part), sent)
+        etag = self._multipart(key, about, condition, (part for part in parts() if part), sent)
+        return size, etag
 
     def _multipart(
         self,

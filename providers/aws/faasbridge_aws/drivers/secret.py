@@ -35,7 +35,7 @@ class SecretDriver:
             answer = call(f"secret {self._name!r}", self.client.get_secret_value, SecretId=self._id)
         except NotFound as error:
             raise NotFound(missing) from error.__cause__
-        if answer["VersionId"].startswith(UNSET):
+        value = answer.get("SecretString", answer.get("SecretBinary"))
+        if value is None or answer["VersionId"].startswith(UNSET):
             raise NotFound(missing)
-        text = answer.get("SecretString")
-        return text if text is not None else answer["SecretBinary"].decode()  # type: ignore[no-any-return]
+        return value if isinstance(value, str) else bytes(value).decode()

@@ -193,6 +193,9 @@ class TableDriver:
     ) -> Any:
         """What `write(expressions, condition, row as far as it is known)` returns, once its condition holds."""
         expected = {field: av.from_attribute(av.to_attribute(value)) for field, value in (if_match or {}).items()}
+        for field, value in expected.items():
+            if not matches(value, value):
+                raise Conflict(f"{field!r} is compared with {value!r}, which nothing equals")
         for turn in range(_TURNS):
             if known is not None:
                 self._check(known, expected, if_match is not None, key, sort)

@@ -87,7 +87,7 @@ def _is_plain(old: Mapping[str, Any] | None, by: int, is_known: bool) -> bool:
     """Whether DynamoDB can add to it: what is not known is assumed to be such."""
     if not is_known or old is None:
         return abs(by) <= MAX_INT
-    return "N" in old and abs(float(old["N"]) + by) <= MAX_INT
+    return "N" in old and abs(av.from_attribute(old) + by) <= MAX_INT
 
 
 def _sum(old: Mapping[str, Any] | None, by: int | float, field: str, label: str) -> int | float:
