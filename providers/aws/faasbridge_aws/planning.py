@@ -7,6 +7,7 @@ are removed.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ class Planner:
         """Raises ConfigError where the stack's name is taken, DeployError where its state needs another command."""
         from faasbridge.pipeline import template as synthesize
 
-        template = dict(synthesize(spec, self._stage))
+        template = json.loads(to_text(synthesize(spec, self._stage)))  # as AWS will give it back
         wanted = Planned("create", spec, artifact, template, tags(self._stage))
         found = self._stack.describe()
         if found is None:
@@ -88,7 +89,7 @@ class Planner:
         return self._plan(planned, (Step("update", "stack", self._stack.name, reason),))
 
     def _comparison(self, wanted: Planned, found: Mapping[str, Any]) -> Plan:
-        deployed = self._stack.own_template()
+        deployed = self._stack.template()
         functions = {
             each.physical_id: each for each in self._stack.resources(deployed) if each.type == "AWS::Lambda::Function"
         }

@@ -82,7 +82,7 @@ class Stack:
         return found if stack_id or found["StackStatus"] != "DELETE_COMPLETE" else None
 
     def template(self) -> dict[str, Any]:
-        """As it was sent. Empty where the stack has none yet."""
+        """As it was sent; empty where the stack has none yet. Raises ConfigError for another program's stack."""
         from botocore.exceptions import ClientError
 
         try:
@@ -91,13 +91,9 @@ class Stack:
             if code_of(error) == "ValidationError":  # no stack, or one that only has a change set
                 return {}
             raise
-        # botocore parses it where it can.
-        return json.loads(body if isinstance(body, str) else json.dumps(body)) if body else {}
-
-    def own_template(self) -> dict[str, Any]:
-        """Raises ConfigError for a stack of this name that is another program's."""
-        template = self.template()
-        if template.get("Resources") and not owners(template):
+        # botocore has parsed it, unless it is YAML.
+        template: dict[str, Any] = {} if isinstance(body, str) else json.loads(json.dumps(body))
+        if isinstance(body, str) or (template.get("Resources") and not owners(template)):
             raise ConfigError(f"there is a stack {self.name} that FaaSBridge did not make: rename the app or the stage")
         return template
 

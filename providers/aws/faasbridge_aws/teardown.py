@@ -35,7 +35,7 @@ class Teardown:
             yield from self._wait(found["StackId"])
             found = self._stack.describe()
         if found is not None:
-            template = self._stack.own_template()
+            template = self._stack.template()
             resources = self._stack.resources(template)
             if not delete_data:
                 self._refuse_data(resources)

@@ -122,16 +122,18 @@ def test_a_stack_that_was_only_reviewed_is_used(life: Deployment, clients: Clien
     assert life.status() == "CREATE_COMPLETE"
 
 
-def test_a_stack_that_is_not_ours_is_left_alone(life: Deployment, clients: Clients) -> None:
-    body = '{"Resources": {"T": {"Type": "AWS::SNS::Topic"}}}'
-    clients.get("cloudformation").create_stack(StackName=life.stack, TemplateBody=body)
-    clients.get("cloudformation").get_waiter("stack_create_complete").wait(
-        StackName=life.stack, WaiterConfig={"Delay": 0}
-    )
+@pytest.mark.parametrize(
+    "body", ['{"Resources": {"T": {"Type": "AWS::SNS::Topic"}}}', "Resources:\n  T:\n    Type: AWS::SNS::Topic\n"]
+)
+def test_a_stack_that_is_not_ours_is_left_alone(life: Deployment, clients: Clients, body: str) -> None:
+    api = clients.get("cloudformation")
+    api.create_stack(StackName=life.stack, TemplateBody=body)
+    api.get_waiter("stack_create_complete").wait(StackName=life.stack, WaiterConfig={"Delay": 1})
     with pytest.raises(ConfigError, match="did not make"):
         life.plan()
     with pytest.raises(ConfigError, match="did not make"):
         list(life.deployer().destroy(delete_data=True))
+    assert life.status() == "CREATE_COMPLETE"
 
 
 def test_a_plan_that_was_overtaken_is_not_applied(life: Deployment) -> None:
