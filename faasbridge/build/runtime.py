@@ -11,7 +11,18 @@ from typing import Final
 from ..errors import ConfigError
 
 # What a vendor's runtime reaches first; the rest follows from the imports.
-CORE_ENTRIES: Final = ("", "adapter", "app", "artifact", "dispatch", "drivers", "event_json", "resources", "suggest")
+CORE_ENTRIES: Final = (
+    "",
+    "adapter",
+    "app",
+    "artifact",
+    "dispatch",
+    "drivers",
+    "event_json",
+    "media_types",
+    "resources",
+    "suggest",
+)
 PROVIDER_ENTRIES: Final = ("", "bind", "drivers", "entry", "events", "http")
 # Tool-time modules that run-time ones import on some path which a deployed function never takes.
 TOOL_TIME: Final = frozenset({"validate", "spec", "autobind"})

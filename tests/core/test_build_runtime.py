@@ -22,7 +22,16 @@ def test_a_provider_s_modules_import_nothing_that_is_left_behind(tmp_path: Path,
     modules = [
         name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in files if name.endswith(".py")
     ]
-    program = "import sys; sys.path.insert(0, sys.argv[1])\nfor name in sys.argv[2:]: __import__(name)"
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "for name in sys.argv[2:]:\n"
+        "    try:\n"
+        "        __import__(name)\n"
+        "    except ModuleNotFoundError as error:\n"
+        # A driver may need its vendor's SDK, which the layout brings where the app uses the driver.
+        "        if '.drivers.' not in name or error.name.startswith('faasbridge'):\n"
+        "            raise\n"
+    )
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", program, str(tmp_path), *modules],
         capture_output=True,
