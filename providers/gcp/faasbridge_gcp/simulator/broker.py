@@ -153,12 +153,16 @@ class Broker:
             await self.call("Subscriber/CreateSubscription", self._plain(subscribed.resource), api.Subscription)
             await self.start_pushing(subscribed)
 
+    async def hush(self) -> None:
+        """Pushes nothing any more, until it is reset."""
+        pushers = [each.pusher for each in self.subscriptions.values() if each.pusher is not None]
+        await asyncio.gather(*(pusher.stop() for pusher in pushers))
+
     async def reset(self) -> None:
         await asyncio.gather(*(self.empty(name) for name in list(self.subscriptions)))
 
     async def stop(self) -> None:
-        pushers = [each.pusher for each in self.subscriptions.values() if each.pusher is not None]
-        await asyncio.gather(*(pusher.stop() for pusher in pushers))
+        await self.hush()
         await self.channel.close()
 
     def left(self) -> dict[str, str]:

@@ -70,9 +70,7 @@ class _Parser:
 
     def _both(self) -> Filter:
         clauses = [self._not()]
-        while self._takes("AND") or (
-            self._implicit_and and self.tokens and self.tokens[0][1] not in ("OR", ")")
-        ):
+        while self._takes("AND") or (self._implicit_and and self.tokens and self.tokens[0][1] not in ("OR", ")")):
             clauses.append(self._not())
         return clauses[0] if len(clauses) == 1 else lambda lookup: all(each(lookup) for each in clauses)
 
@@ -145,7 +143,13 @@ def _compare(name: str, sign: str, value: str) -> Filter:
             return (re.search(value, str(found)) is not None) == (sign == "=~")
         ours, theirs = _comparable(found, value)
         return bool(
-            ours > theirs if sign == ">" else ours < theirs if sign == "<" else ours >= theirs if sign == ">=" else ours <= theirs
+            ours > theirs
+            if sign == ">"
+            else ours < theirs
+            if sign == "<"
+            else ours >= theirs
+            if sign == ">="
+            else ours <= theirs
         )
 
     return matches

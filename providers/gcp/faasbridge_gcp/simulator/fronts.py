@@ -19,7 +19,9 @@ from .http_client import Answer, Headers
 from .revisions import Revision
 from .tokens import Tokens
 
-MAX_BYTES = 32 * 1024 * 1024  # https://cloud.google.com/functions/quotas, a request or response of the second generation
+MAX_BYTES = (
+    32 * 1024 * 1024
+)  # https://cloud.google.com/functions/quotas, a request or response of the second generation
 _HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "proxy-connection", "content-length")
 )
@@ -50,7 +52,9 @@ class Front:
     async def stop(self) -> None:
         await self._server.stop()
 
-    async def answer(self, method: str, target: str, headers: Headers, body: bytes, client: str = "127.0.0.1") -> Answer:
+    async def answer(
+        self, method: str, target: str, headers: Headers, body: bytes, client: str = "127.0.0.1"
+    ) -> Answer:
         """As for a request from outside: checked, handled, logged."""
         began = time.monotonic()
         id = "".join(choice(ascii_lowercase + digits) for _ in range(12))
@@ -82,13 +86,17 @@ class Front:
     def _refused(self, headers: Headers) -> Answer | None:
         if self._may_invoke(None):
             return None
-        scheme, _, token = next((value for name, value in headers if name.lower() == "authorization"), "").partition(" ")
+        scheme, _, token = next((value for name, value in headers if name.lower() == "authorization"), "").partition(
+            " "
+        )
         claims = self._tokens.claims(token.strip()) if scheme.lower() == "bearer" else None
         if claims is None or not str(claims.get("aud", "")).startswith(self.url):
             said = [*_TEXT, ("www-authenticate", 'Bearer error="invalid_token"')]
             return Answer(401, said, b"<h1>Error: Unauthorized</h1> Your client does not have permission to the URL.")
         if not self._may_invoke(str(claims.get("email", ""))):
-            return Answer(403, _TEXT, b"<h1>Error: Forbidden</h1> Your client does not have permission to get this URL.")
+            return Answer(
+                403, _TEXT, b"<h1>Error: Forbidden</h1> Your client does not have permission to get this URL."
+            )
         return None
 
     @property

@@ -43,9 +43,7 @@ class _Response:
         self.complete = True
 
 
-async def send(
-    where: str, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes = b""
-) -> Answer:
+async def send(where: str, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes = b"") -> Answer:
     """`where`: the path of a Unix socket, or `127.0.0.1:port`. Raises OSError (ConnectionError where the other side
     ends before it has answered)."""
     if where.startswith("/"):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .rpc import Refusal, invalid
+from .rpc import invalid
 
 PROJECT_NUMBER = "123456789012"
-DEFAULT_REGION = "us-central1"
+# What a deployment labels its resources with.
+APP_LABEL, STAGE_LABEL = "faasbridge-app", "faasbridge-stage"
 
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
@@ -65,6 +66,3 @@ def labels_match(filter: str, labels: Mapping[str, str]) -> bool:
         if key not in labels or (value != "*" and labels[key] != value):
             return False
     return True
-
-
-__all__ = ["DEFAULT_REGION", "PROJECT_NUMBER", "Refusal", "check", "check_labels", "check_project", "labels_match"]

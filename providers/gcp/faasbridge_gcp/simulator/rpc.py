@@ -59,32 +59,34 @@ def rpc(request: Any, *, stream: bool = False) -> Callable[[Method], Method]:
     """Marks a method with the class of its request; `stream`: it takes and gives streams of messages."""
 
     def mark(method: Method) -> Method:
-        method.request = request  # type: ignore[attr-defined]
-        method.stream = stream  # type: ignore[attr-defined]
+        method.rpc_request = request  # type: ignore[attr-defined]
+        method.rpc_stream = stream  # type: ignore[attr-defined]
         return method
 
     return mark
 
 
 class Servicer:
-    """`service` is the full name, "google.cloud.functions.v2.FunctionService"; `api` the name under which a project
+    """`service` is the full name, "google.cloud.functions.v2.FunctionService"; `api_name` the name under which a project
     enables it, "cloudfunctions.googleapis.com", empty where it is always on."""
 
     service: ClassVar[str]
-    api: ClassVar[str] = ""
+    api_name: ClassVar[str] = ""
 
     def methods(self) -> dict[str, Callable[..., Any]]:
         """By the name on the wire."""
         found = {}
         for name in dir(self):
             method = getattr(self, name)
-            if hasattr(method, "request"):
+            if hasattr(method, "rpc_request"):
                 found["".join(part.capitalize() for part in name.split("_"))] = method
         return found
 
 
 def serialize(message: Any) -> bytes:
-    found: bytes = type(message).serialize(message) if isinstance(message, proto.Message) else message.SerializeToString()
+    found: bytes = (
+        type(message).serialize(message) if isinstance(message, proto.Message) else message.SerializeToString()
+    )
     return found
 
 
@@ -112,14 +114,14 @@ def handlers(servicer: Servicer, check: Callable[[str], Refusal | None]) -> grpc
     """`check(api)` says why an API may not be called now."""
     table: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
     for name, method in servicer.methods().items():
-        deserialize = parser(method.request)  # type: ignore[attr-defined]
-        if method.stream:  # type: ignore[attr-defined]
+        deserialize = parser(method.rpc_request)  # type: ignore[attr-defined]
+        if method.rpc_stream:  # type: ignore[attr-defined]
             table[name] = grpc.stream_stream_rpc_method_handler(
                 _streaming(method), request_deserializer=deserialize, response_serializer=serialize
             )
         else:
             table[name] = grpc.unary_unary_rpc_method_handler(
-                _unary(method, servicer.api, check), request_deserializer=deserialize, response_serializer=serialize
+                _unary(method, servicer.api_name, check), request_deserializer=deserialize, response_serializer=serialize
             )
     return grpc.method_handlers_generic_handler(servicer.service, table)
 

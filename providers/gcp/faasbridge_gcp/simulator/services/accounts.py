@@ -30,7 +30,7 @@ DEFAULT_ACCOUNT = f"{PROJECT_NUMBER}-compute@developer.gserviceaccount.com"
 
 class Accounts(HasPolicies):
     service = "google.iam.admin.v1.IAM"
-    api = "iam.googleapis.com"
+    api_name = "iam.googleapis.com"
 
     def __init__(self) -> None:
         super().__init__(Policies(self.is_account))

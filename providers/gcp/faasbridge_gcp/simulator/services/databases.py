@@ -24,7 +24,7 @@ class FirestoreAdmin(Servicer):
     """`clear(name)` empties a database that is deleted."""
 
     service = "google.firestore.admin.v1.FirestoreAdmin"
-    api = "firestore.googleapis.com"
+    api_name = "firestore.googleapis.com"
 
     def __init__(self, operations: Operations, clear: Callable[[str], Awaitable[None]]) -> None:
         self._operations = operations
@@ -169,5 +169,3 @@ class FirestoreAdmin(Servicer):
             return field
 
         return self._operations.start(database, api.FieldOperationMetadata(field=name), update)
-
-

@@ -41,7 +41,7 @@ class Functions(Servicer):
     where one is put."""
 
     service = "google.cloud.functions.v2.FunctionService"
-    api = "cloudfunctions.googleapis.com"
+    api_name = "cloudfunctions.googleapis.com"
 
     def __init__(
         self,
@@ -118,7 +118,9 @@ class Functions(Servicer):
         wanted = updated(before, request.function, mask, fixed=fixed)
         wanted.service_config.service = before.service_config.service
         if bool(wanted.event_trigger) != bool(before.event_trigger):
-            raise invalid("a function's trigger cannot be changed between an event and HTTP: delete it and create it anew")
+            raise invalid(
+                "a function's trigger cannot be changed between an event and HTTP: delete it and create it anew"
+            )
         await self._check(wanted)
         _default(wanted)
         state = before.state
@@ -194,7 +196,9 @@ class Functions(Servicer):
                 raise invalid(f"The environment variable '{name}' is reserved by the system")
         for email in (config.service_account_email, trigger.service_account_email):
             if email and not self._is_account(email):
-                text = f"Permission 'iam.serviceaccounts.actAs' denied on service account {email} (or it may not exist)."
+                text = (
+                    f"Permission 'iam.serviceaccounts.actAs' denied on service account {email} (or it may not exist)."
+                )
                 raise Refusal(grpc.StatusCode.PERMISSION_DENIED, text)
         source = build.source.storage_source
         if not source.bucket or not await self._has_object(source.bucket, source.object_):
@@ -233,5 +237,3 @@ def _metadata(verb: str, function: api.Function) -> api.OperationMetadata:
 def _message(refusal: Refusal) -> api.StateMessage:
     kind = "BuildFailed" if refusal.message.startswith("Build failed") else "CloudRunServiceFailed"
     return api.StateMessage(severity=api.StateMessage.Severity.ERROR, type_=kind, message=refusal.message)
-
-

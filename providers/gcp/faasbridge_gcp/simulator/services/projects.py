@@ -13,7 +13,7 @@ from .iam import HasPolicies
 
 class Projects(HasPolicies):
     service = "google.cloud.resourcemanager.v3.Projects"
-    api = "cloudresourcemanager.googleapis.com"
+    api_name = "cloudresourcemanager.googleapis.com"
 
     def __init__(self, policies: Policies) -> None:
         super().__init__(policies)

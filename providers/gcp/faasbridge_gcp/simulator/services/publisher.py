@@ -18,7 +18,7 @@ MAX_BYTES = 10_000_000  # https://cloud.google.com/pubsub/quotas
 
 class Publisher(Servicer):
     service = "google.pubsub.v1.Publisher"
-    api = "pubsub.googleapis.com"
+    api_name = "pubsub.googleapis.com"
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -46,7 +46,9 @@ class Publisher(Servicer):
         topic = self._topic(request.topic.name)
         mask = api.UpdateTopicRequest.pb(request).update_mask
         if not mask.paths:
-            raise invalid("The update_mask in the UpdateTopicRequest must be set, and must contain a non-empty paths list.")
+            raise invalid(
+                "The update_mask in the UpdateTopicRequest must be set, and must contain a non-empty paths list."
+            )
         check_labels(request.topic.labels)
         self._broker.topics[topic.name] = updated(topic, request.topic, mask, fixed=("name", "state"))
         return self._broker.topics[topic.name]

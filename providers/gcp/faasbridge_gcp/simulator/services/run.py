@@ -18,7 +18,7 @@ from .iam import HasPolicies
 
 class Run(HasPolicies):
     service = "google.cloud.run.v2.Services"
-    api = "run.googleapis.com"
+    api_name = "run.googleapis.com"
 
     def __init__(self, policies: Policies, operations: Operations, deployments: Deployments) -> None:
         super().__init__(policies)
@@ -40,7 +40,9 @@ class Run(HasPolicies):
     @rpc(api.ListServicesRequest)
     async def list_services(self, request: api.ListServicesRequest) -> api.ListServicesResponse:
         prefix = request.parent.removesuffix("/locations/-") + "/"
-        found = [_resource(each) for name, each in sorted(self._deployments.services.items()) if name.startswith(prefix)]
+        found = [
+            _resource(each) for name, each in sorted(self._deployments.services.items()) if name.startswith(prefix)
+        ]
         items, token = page(found, request.page_size, request.page_token)
         return api.ListServicesResponse(services=items, next_page_token=token)
 

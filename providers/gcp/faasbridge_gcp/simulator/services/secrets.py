@@ -32,7 +32,7 @@ class StoredSecret:
 
 class SecretManager(HasPolicies):
     service = "google.cloud.secretmanager.v1.SecretManagerService"
-    api = "secretmanager.googleapis.com"
+    api_name = "secretmanager.googleapis.com"
 
     def __init__(self, policies: Policies) -> None:
         super().__init__(policies)
@@ -173,5 +173,3 @@ class SecretManager(HasPolicies):
             raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, f"Secret Version [{name}] is in DESTROYED state.")
         found.state = state
         return found
-
-

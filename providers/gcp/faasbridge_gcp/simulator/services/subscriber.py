@@ -23,7 +23,7 @@ class Subscriber(Servicer):
     """`is_account` knows service accounts."""
 
     service = "google.pubsub.v1.Subscriber"
-    api = "pubsub.googleapis.com"
+    api_name = "pubsub.googleapis.com"
 
     def __init__(self, broker: Broker, is_account: Callable[[str], bool]) -> None:
         self._broker = broker
@@ -172,7 +172,9 @@ class Subscriber(Servicer):
             retry.minimum_backoff = retry.minimum_backoff or timedelta(seconds=10)
             retry.maximum_backoff = retry.maximum_backoff or timedelta(seconds=600)
             if not timedelta(0) <= retry.minimum_backoff <= retry.maximum_backoff <= timedelta(seconds=600):
-                raise invalid("Invalid retry policy: the back-off is 0 to 600 seconds, the minimum not above the maximum")
+                raise invalid(
+                    "Invalid retry policy: the back-off is 0 to 600 seconds, the minimum not above the maximum"
+                )
         push = subscription.push_config
         if push.push_endpoint:
             address = urlsplit(push.push_endpoint)
@@ -182,5 +184,7 @@ class Subscriber(Servicer):
                 raise invalid("the simulator knows wrapped pushes only")
             account = push.oidc_token.service_account_email
             if account and not self._is_account(account):
-                text = f"Permission 'iam.serviceAccounts.actAs' denied on service account {account} (or it may not exist)."
+                text = (
+                    f"Permission 'iam.serviceAccounts.actAs' denied on service account {account} (or it may not exist)."
+                )
                 raise Refusal(grpc.StatusCode.PERMISSION_DENIED, text)

@@ -1,0 +1,212 @@
+"""The simulated cloud: every part, built in order, started, emptied, looked at and ended as one."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+from google.cloud import functions_v2
+
+from . import http_client, local_services
+from .broker import Broker
+from .buckets import Buckets
+from .deployments import Deployments, Surroundings
+from .entries import Entries
+from .http_client import Answer, Headers
+from .local_services import LocalServices
+from .metadata import Metadata
+from .names import APP_LABEL, STAGE_LABEL
+from .operations import Operations
+from .rest import Rest
+from .rpc import MAX_MESSAGE_BYTES, Refusal, Servicer, handlers, invalid, is_disabled
+from .services.accounts import Accounts
+from .services.apis import ServiceUsage
+from .services.credentials import Credentials
+from .services.databases import FirestoreAdmin
+from .services.functions import Functions
+from .services.iam import SharedPolicies
+from .services.logs import Logging
+from .services.projects import Projects
+from .services.publisher import Publisher
+from .services.run import Run
+from .services.scheduler import Scheduler
+from .services.secrets import SecretManager
+from .services.subscriber import Subscriber
+from .storage import Storage
+from .tokens import Tokens
+from .triggers import Triggers
+
+_LONGEST_SOCKET = 80  # a Unix socket's path has at most 104 characters on some systems
+
+
+class Cloud:
+    """`test`: retries wait for nothing, and jobs fire only when they are asked to."""
+
+    def __init__(self, folder: Path, *, test: bool) -> None:
+        self._folder = folder
+        self._test = test
+        self._sockets = folder / "sockets"
+
+    async def start(self) -> None:
+        """Raises ConfigError."""
+        sources = self._folder / "functions"
+        for each in (sources, self._sockets):
+            shutil.rmtree(each, ignore_errors=True)
+            each.mkdir(parents=True)
+        if len(str(self._sockets)) > _LONGEST_SOCKET:
+            self._sockets = Path(tempfile.mkdtemp(prefix="faasbridge-"))
+        self.tokens = Tokens()
+        self.entries = Entries()
+        self.accounts = Accounts()
+        policies = self.accounts.policies
+        self.operations = Operations()
+        self.metadata = Metadata(self.tokens)
+        self.buckets = Buckets(policies, lambda name: name in self.broker.topics)
+        self.storage = Storage(self.buckets, lambda topic, messages: self.broker.publish(topic, messages))
+        self.triggers = Triggers(lambda: self.local.firestore, self.tokens.identity, immediate=self._test)
+        await self.storage.start()
+        await self.triggers.start()
+        self.local: LocalServices = await local_services.start(self.triggers.address, self.storage.url)
+        self.storage.server = self.local.storage
+        self.broker = Broker(self.local.pubsub, policies, self.post, self.tokens.identity, immediate=self._test)
+        self._server = grpc.aio.server(options=[("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)])
+        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        surroundings = Surroundings(sources, self._sockets, self.address, self.env, self.storage.fetch)
+        self.deployments = Deployments(surroundings, self.entries, self.tokens, policies, self.metadata)
+        services = self._services()
+        self._server.add_generic_rpc_handlers([handlers(each, self._check) for each in services])
+        self.rest = Rest(self.functions, self.operations, self._check)
+        await self.rest.start()
+        await self._server.start()
+
+    @property
+    def env(self) -> dict[str, str]:
+        """How Google's SDKs find what is here."""
+        return {
+            "PUBSUB_EMULATOR_HOST": self.address,
+            "FIRESTORE_EMULATOR_HOST": self.local.firestore,
+            "STORAGE_EMULATOR_HOST": self.storage.url,
+        }
+
+    def _services(self) -> list[Servicer]:
+        policies, is_account = self.accounts.policies, self.accounts.is_account
+        self.apis = ServiceUsage(self.operations)
+        self.functions = Functions(self.operations, self, is_account, self.storage.has, self.storage.upload_url)
+        self.secrets = SecretManager(policies)
+        self.databases = FirestoreAdmin(self.operations, self.triggers.clear)
+        self.scheduler = Scheduler(self.broker.publish, self.post, self.tokens.identity, by_cron=not self._test)
+        return [
+            self.accounts,
+            self.apis,
+            self.databases,
+            self.functions,
+            self.operations,
+            self.scheduler,
+            self.secrets,
+            Credentials(self.tokens, is_account),
+            Logging(self.entries),
+            Projects(policies),
+            Publisher(self.broker),
+            Run(policies, self.operations, self.deployments),
+            SharedPolicies(policies, self.functions.exists, self.broker.exists),
+            Subscriber(self.broker, is_account),
+        ]
+
+    def _check(self, api: str) -> Refusal | None:
+        return is_disabled(api, self.apis.disabled, "simulated")
+
+    async def roll_out(self, function: functions_v2.Function) -> functions_v2.Function:
+        """A function into service, with its trigger. Raises Refusal."""
+        if function.event_trigger:
+            self._check_trigger(function)
+        service = await self.deployments.roll_out(function)
+        function.url = function.service_config.uri = service.front.url
+        function.service_config.revision = service.origin.revision
+        if function.event_trigger:
+            function.event_trigger.trigger = function.name.replace("/functions/", "/triggers/")
+            await self.triggers.add(function, service.front)
+        return function
+
+    async def remove(self, function: functions_v2.Function) -> None:
+        self.triggers.remove(function.name)
+        await self.deployments.remove(function.name.replace("/functions/", "/services/"))
+
+    def _check_trigger(self, function: functions_v2.Function) -> None:
+        filters = {each.attribute: each.value for each in function.event_trigger.event_filters}
+        project = function.name.split("/")[1]
+        database = f"projects/{project}/databases/{filters.get('database', '')}"
+        if database not in self.databases.databases:
+            raise invalid(f"Failed to create the trigger: the database {database} does not exist")
+
+    async def post(self, url: str, headers: Headers, body: bytes, timeout_s: float) -> Answer:
+        """To a function here, or to whatever listens elsewhere on this machine."""
+        found = self.deployments.front_at(url)
+        if found is None:
+            return await http_client.post(url, headers, body, timeout_s)
+        front, target = found
+        async with asyncio.timeout(timeout_s):
+            return await front.answer("POST", target, headers, body)
+
+    async def reset(self) -> None:
+        """Empties everything that holds data; what deployments made stays. Nothing of before is delivered."""
+        await asyncio.gather(self.scheduler.reset(), self.broker.hush(), self.triggers.hush())
+        await asyncio.gather(
+            self.storage.reset(), self.broker.reset(), self.triggers.reset(list(self.databases.databases))
+        )
+        self.secrets.reset()
+        self.entries.clear()
+
+    async def left(self) -> dict[str, str]:
+        """Inbox -> what is in flight there; empty once all is settled."""
+        found = self._moving()
+        if found:
+            return found
+        before = self._activity()
+        await self.triggers.settled()
+        found = self._moving()
+        if not found and before != self._activity():
+            return {"events": "an event has just been handled"}
+        return found
+
+    def _moving(self) -> dict[str, str]:
+        return {**self.broker.left(), **self.triggers.left(), **self.scheduler.left()}
+
+    def _activity(self) -> tuple[int, int]:
+        return self.broker.published, self.triggers.received
+
+    def deployed(self) -> list[dict[str, str]]:
+        """The apps and stages that have anything here."""
+        resources: list[Any] = [
+            *self.functions.functions.values(),
+            *self.broker.topics.values(),
+            *(each.resource for each in self.broker.subscriptions.values()),
+            *(each.resource for each in self.secrets.secrets.values()),
+        ]
+        labels = [dict(each.labels) for each in resources]
+        labels += [each.resource.get("labels") or {} for each in self.buckets.buckets.values()]
+        found = {(each[APP_LABEL], each.get(STAGE_LABEL, "")) for each in labels if APP_LABEL in each}
+        return [{"app": app, "stage": stage} for app, stage in sorted(found)]
+
+    async def stop(self) -> None:
+        """Whatever of it was started, in the order in which nothing disturbs the rest."""
+        for name in (
+            "scheduler",
+            "broker",
+            "triggers",
+            "operations",
+            "deployments",
+            "rest",
+            "metadata",
+            "storage",
+            "local",
+        ):
+            part = getattr(self, name, None)
+            if part is not None:
+                await (part.close() if name == "operations" else part.stop())
+        if hasattr(self, "_server"):
+            await self._server.stop(0)
+        shutil.rmtree(self._sockets, ignore_errors=True)

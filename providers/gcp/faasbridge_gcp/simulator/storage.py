@@ -1,0 +1,261 @@
+"""Cloud Storage's front: buckets are described here, objects are fake-gcs-server's.
+
+What the server behind does not do is done here: conditions on every kind of upload (one writer an object at a time, so
+that they are exact), notifications, which are published before the writer is answered, and the end of signed URLs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, listen, read_body, send_response
+
+from . import http_client
+from .buckets import AGENT, Buckets, StorageError
+from .http_client import Answer, Headers
+from .notifications import DELETE, FINALIZE, METADATA, Publish, notify
+from .objects import Change, Request, change_of
+
+UPLOADS = "gcf-v2-uploads-"  # Google's own buckets for functions' sources
+_BUCKET = re.compile(r"/storage/v1/b/([^/]+)(/.*)?")
+_DROPPED = ("connection", "transfer-encoding", "content-length", "date", "server", "keep-alive")
+_JSON = [("content-type", "application/json; charset=UTF-8")]
+_UNMET = "At least one of the pre-conditions you specified did not hold."
+
+
+class Storage:
+    """`server` is the address of fake-gcs-server, which must name this front's `url` as its own."""
+
+    def __init__(self, buckets: Buckets, publish: Publish) -> None:
+        self._buckets = buckets
+        self._publish = publish
+        self._http = HttpServer(self._asgi, listen(0, exact=True))
+        self.url = buckets.url = self._http.url
+        self.server = ""
+        self._sources: dict[tuple[str, str], bytes] = {}
+        self._uploads: dict[str, Change] = {}
+        self._locks: dict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def start(self) -> None:
+        await self._http.start()
+
+    async def stop(self) -> None:
+        await self._http.stop()
+
+    def upload_url(self, bucket: str, name: str) -> str:
+        return f"{self.url}/{bucket}/{name}?X-Goog-Algorithm=GOOG4-RSA-SHA256&X-Goog-Expires=1800"
+
+    async def has(self, bucket: str, name: str) -> bool:
+        return (bucket, name) in self._sources or await self._metadata(bucket, name) is not None
+
+    async def fetch(self, bucket: str, name: str) -> bytes:
+        if (bucket, name) in self._sources:
+            return self._sources[bucket, name]
+        answer = await self._ask("GET", f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}?alt=media")
+        return answer.body if answer.status == 200 else b""
+
+    async def reset(self) -> None:
+        await asyncio.gather(*(self._empty(name) for name in self._buckets.buckets))
+        self._uploads.clear()
+
+    async def _empty(self, bucket: str) -> None:
+        while True:
+            answer = await self._ask("GET", f"/storage/v1/b/{bucket}/o?versions=true")
+            items = json.loads(answer.body or b"{}").get("items") or []
+            if not items:
+                return
+            targets = [f"/storage/v1/b/{bucket}/o/{quote(each['name'], safe='')}" for each in items]
+            await asyncio.gather(*(self._ask("DELETE", target) for target in targets))
+
+    async def answer(self, request: Request) -> Answer:
+        try:
+            if (request.path.startswith(f"/{UPLOADS}")) and request.method == "PUT":
+                bucket, _, name = request.path.lstrip("/").partition("/")
+                self._sources[bucket, unquote(name)] = request.body
+                return Answer(200)
+            _check_signature(request)
+            described = await self._described(request)
+            return described if described is not None else await self._relayed(request)
+        except StorageError as error:
+            return _json(error.body, error.status)
+
+    async def _described(self, request: Request) -> Answer | None:
+        """What concerns buckets themselves; None for objects."""
+        path, method, query = request.path.rstrip("/"), request.method, request.query
+        if found := re.fullmatch(r"/storage/v1/projects/([^/]+)/serviceAccount", path):
+            return _json({"kind": "storage#serviceAccount", "email_address": AGENT})
+        if path == "/storage/v1/b":
+            if method == "POST":
+                bucket = self._buckets.create(query.get("project", ""), _body(request))
+                await self._ask("POST", "/storage/v1/b?project=p", {"name": bucket.name})
+                return _json(bucket.resource)
+            return _json(self._buckets.listed(query.get("project", ""), query.get("prefix", "")))
+        found = _BUCKET.fullmatch(path)
+        if found is None:
+            return None
+        name, rest = unquote(found[1]), found[2] or ""
+        if rest.startswith("/o"):
+            return None
+        bucket = self._buckets.find(name)
+        if rest == "/iam":
+            return _json(
+                self._buckets.set_policy(bucket, _body(request)) if method == "PUT" else self._buckets.policy(bucket)
+            )
+        if rest == "/iam/testPermissions":
+            asked = parse_qs(urlsplit(request.target).query).get("permissions", [])
+            return _json({"kind": "storage#testIamPermissionsResponse", "permissions": asked})
+        if rest.startswith("/notificationConfigs"):
+            return self._notifications(request, bucket.name, rest.removeprefix("/notificationConfigs").lstrip("/"))
+        if rest:
+            return None
+        if method == "DELETE":
+            answer = await self._ask("GET", f"/storage/v1/b/{name}/o?versions=true&maxResults=1")
+            if json.loads(answer.body or b"{}").get("items"):
+                raise StorageError(409, "The bucket you tried to delete is not empty.", "conflict")
+            await self._ask("DELETE", f"/storage/v1/b/{name}")
+            self._buckets.drop(name)
+            return Answer(204)
+        if method in ("PATCH", "PUT"):
+            return _json(self._buckets.change(bucket, _body(request), query, whole=method == "PUT"))
+        return _json(bucket.resource)
+
+    def _notifications(self, request: Request, name: str, id: str) -> Answer:
+        bucket = self._buckets.find(name)
+        if not id:
+            if request.method == "POST":
+                return _json(self._buckets.notify(bucket, _body(request)))
+            return _json({"kind": "storage#notifications", "items": list(bucket.notifications.values())})
+        if id not in bucket.notifications:
+            raise StorageError(404, f"The specified notification configuration {id} does not exist.", "notFound")
+        if request.method == "DELETE":
+            del bucket.notifications[id]
+            return Answer(204)
+        return _json(bucket.notifications[id])
+
+    async def _relayed(self, request: Request) -> Answer:
+        """An object's request, with its conditions before and its notifications behind."""
+        if request.path.startswith("/batch/"):
+            raise StorageError(501, "the simulator takes no batch requests: send them one by one", "notImplemented")
+        change = change_of(request, self._uploads)
+        if change is None:
+            return await self._forward(request)
+        async with self._locks[change.bucket, change.name]:
+            before = await self._metadata(change.bucket, change.name)
+            _check_condition(change, before)
+            answer = await self._forward(request)
+            if change.starts:
+                self._began(change, answer)
+            elif answer.status in (200, 201, 204):
+                await self._changed(change, before, answer)
+            if answer.status == 200 and change.kind == "delete":
+                return Answer(204)
+            return answer
+
+    def _began(self, change: Change, answer: Answer) -> None:
+        id = parse_qs(urlsplit(answer.header("location")).query).get(
+            "upload_id", [answer.header("x-guploader-uploadid")]
+        )
+        if answer.status == 200 and id[0]:
+            self._uploads[id[0]] = replace(change, starts=False)
+
+    async def _changed(self, change: Change, before: dict[str, Any] | None, answer: Answer) -> None:
+        bucket = self._buckets.buckets.get(change.bucket)
+        if bucket is None or not bucket.notifications:
+            return
+        if change.kind == "delete":
+            if before is not None:
+                await notify(bucket, DELETE, before, {}, self._publish)
+            return
+        after = await self._metadata(change.bucket, change.name)
+        if after is None:
+            return
+        if change.kind == "metadata":
+            await notify(bucket, METADATA, after, {}, self._publish)
+            return
+        if before is not None:
+            await notify(
+                bucket, DELETE, before, {"overwrittenByGeneration": str(after.get("generation", ""))}, self._publish
+            )
+        more = {"overwroteGeneration": str(before.get("generation", ""))} if before is not None else {}
+        await notify(bucket, FINALIZE, after, more, self._publish)
+
+    async def _metadata(self, bucket: str, name: str) -> dict[str, Any] | None:
+        answer = await self._ask("GET", f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}")
+        if answer.status != 200:
+            return None
+        found: dict[str, Any] = json.loads(answer.body)
+        return found
+
+    async def _ask(self, method: str, target: str, body: object = None) -> Answer:
+        content = b"" if body is None else json.dumps(body).encode()
+        headers = [("host", urlsplit(self.url).netloc), ("content-type", "application/json")]
+        return await http_client.send(self.server, method, target, headers, content)
+
+    async def _forward(self, request: Request) -> Answer:
+        headers: Headers = [(name, value) for name, value in request.headers.items() if name not in _DROPPED]
+        target = request.target
+        is_xml = not request.path.startswith(("/storage/", "/upload/", "/download/", "/_internal/"))
+        if is_xml and request.method in ("PUT", "POST") and "X-Goog-Algorithm" not in target:
+            # The server behind takes uploads of the XML API only where they look signed.
+            target += ("&" if "?" in target else "?") + "X-Goog-Algorithm=GOOG4-RSA-SHA256"
+        return await http_client.send(self.server, request.method, target, headers, request.body)
+
+    @property
+    def _asgi(self) -> Asgi:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                return
+            body = await read_body(scope, receive, None) or b""
+            query = scope["query_string"].decode("latin-1")
+            target = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+            answer = await self.answer(Request(scope["method"], target, headers, body))
+            given = [(name.lower(), value) for name, value in answer.headers if name.lower() not in ("server", "date")]
+            await send_response(send, scope["method"], answer.status, given, answer.body)
+
+        return app
+
+
+def _check_condition(change: Change, before: dict[str, Any] | None) -> None:
+    if change.generation is not None:
+        now = str(before.get("generation", "")) if before is not None else "0"
+        if change.generation != now:
+            raise StorageError(412, _UNMET, "conditionNotMet")
+    if change.metageneration is not None:
+        if before is None or change.metageneration != str(before.get("metageneration", "1")):
+            raise StorageError(412, _UNMET, "conditionNotMet")
+
+
+def _check_signature(request: Request) -> None:
+    """A signed URL ends. Source: https://cloud.google.com/storage/docs/access-control/signed-urls."""
+    query = request.query
+    if "X-Goog-Signature" not in query:
+        return
+    try:
+        began = datetime.strptime(query["X-Goog-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        ends = began + timedelta(seconds=int(query["X-Goog-Expires"]))
+    except (KeyError, ValueError):
+        raise StorageError(400, "Invalid argument: a signed URL needs X-Goog-Date and X-Goog-Expires") from None
+    if datetime.now(UTC) > ends:
+        raise StorageError(400, "The provided token has expired. Request signature expired.", "ExpiredToken")
+
+
+def _body(request: Request) -> dict[str, Any]:
+    try:
+        found = json.loads(request.body or b"{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise StorageError(400, "Parse Error", "parseError")
+    return found
+
+
+def _json(value: Any, status: int = 200) -> Answer:
+    return Answer(status, list(_JSON), json.dumps(value).encode())
