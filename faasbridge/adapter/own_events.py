@@ -3,7 +3,10 @@
 - `tick`: a schedule was due. `{"faasbridge": "tick", "schedule": NAME, "scheduled_for": TIME, "timezone": ZONE}`; the
   id is name and time, which every attempt repeats. Where the vendor's scheduler did not fill the time in, the minute in
   which the message was sent stands for it: cron knows no smaller unit.
-- `event`: any event, `{"faasbridge": "event", "event": codec.dumps(event_json.to_dict(event))}`.
+- `event`: any event, `{"faasbridge": "event", "event": codec.dumps(event_json.to_dict(event))}`. A Request among them is
+  for an api's function, invoked by who may invoke it past the api; its claims count as if the api's `auth` had found
+  them. Its answer is a `response`: `{"faasbridge": "response", "status": 200, "headers": [[NAME, VALUE]], "body":
+  BASE64}`. Whoever may only send HTTP requests cannot send one: vendors wrap those.
 """
 
 from __future__ import annotations
@@ -17,11 +20,54 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
+    from ..dispatch import Answer
     from ..events import Event
+    from ..http import Response
 
 
 def is_own(native: Any) -> bool:
     return isinstance(native, dict) and native.get("faasbridge") in ("tick", "event")
+
+
+def is_request(native: Any) -> bool:
+    """Whether it is a Request of ours, and nothing besides."""
+    return isinstance(native, dict) and native.keys() == {"faasbridge", "event"} and native["faasbridge"] == "event"
+
+
+def encode_event(event: Event) -> dict[str, Any]:
+    """What `OwnEvents.decode` takes."""
+    from .. import codec, event_json
+
+    return {"faasbridge": "event", "event": codec.dumps(event_json.to_dict(event))}
+
+
+def encode_response(answer: Answer) -> dict[str, Any]:
+    from binascii import b2a_base64
+
+    status, headers, body = answer
+    text = b2a_base64(body, newline=False).decode()
+    return {"faasbridge": "response", "status": status, "headers": [list(pair) for pair in headers], "body": text}
+
+
+def decode_response(payload: Any) -> Response:
+    """The inverse. Raises InvalidEvent."""
+    from binascii import a2b_base64
+
+    from ..http import Response
+
+    try:
+        if payload["faasbridge"] == "response":
+            headers: dict[str, Any] = {}
+            for name, value in payload["headers"]:
+                headers[name] = value if name not in headers else [*_as_list(headers[name]), value]
+            return Response(a2b_base64(payload["body"]), status=payload["status"], headers=headers)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidEvent(f"the response was not written by FaaSBridge: {error!r}") from error
+    raise InvalidEvent(f"this is no response of FaaSBridge's: {payload!r}")
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 class OwnEvents:

@@ -8,11 +8,30 @@ from typing import Any
 
 import pytest
 
-from faasbridge import App, BlobEvent, Change, ConfigError, InvalidEvent, Message, Tick, codec, event_json
+from faasbridge import (
+    App,
+    BlobEvent,
+    Change,
+    ConfigError,
+    InvalidEvent,
+    Message,
+    Reject,
+    Request,
+    Tick,
+    codec,
+    event_json,
+)
 from faasbridge.adapter.delivery import BaseDelivery
 from faasbridge.adapter.entry import runner_for
 from faasbridge.adapter.fitting import fit
-from faasbridge.adapter.own_events import OwnEvents, is_own
+from faasbridge.adapter.own_events import (
+    OwnEvents,
+    decode_response,
+    encode_event,
+    encode_response,
+    is_own,
+    is_request,
+)
 from faasbridge.adapter.times import iso_time
 
 DUE = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
@@ -97,6 +116,38 @@ def test_forwarded_event_is_the_one_that_was_sent() -> None:
     native = {"faasbridge": "event", "event": codec.dumps(event_json.to_dict(Message("x", id="7", source="q")))}
     event = own.decode(native)
     assert (type(event), event.id, event.source, event.provider) == (Message, "7", "q", "acme")
+
+
+def test_answer_of_an_api_is_the_one_that_was_sent() -> None:
+    headers = [("content-type", "x/y"), ("set-cookie", "a=1"), ("set-cookie", "b=2")]
+    response = decode_response(encode_response((201, headers, b"\x00\xff")))
+    status, found, body = response.finish()
+    assert (status, sorted(found), body) == (201, headers, b"\x00\xff")
+
+
+@pytest.mark.parametrize("payload", [None, {}, {"faasbridge": "event"}, {"faasbridge": "response", "headers": []}])
+def test_what_is_no_answer_is_refused(payload: Any) -> None:
+    with pytest.raises(InvalidEvent, match="response"):
+        decode_response(payload)
+
+
+def test_only_a_bare_event_is_a_request_of_ours() -> None:
+    ours = encode_event(Request())
+    assert is_request(ours)
+    for other in (None, [ours], {**ours, "body": ""}, {"body": ours}, {"faasbridge": "tick", "event": ""}):
+        assert not is_request(other)
+
+
+def test_a_delivery_is_settled_after_its_last_attempt_or_a_rejection() -> None:
+    kept: list[str] = []
+    letters = BaseDelivery(
+        runner_for(app, "twice", "faasbridge_acme"), lambda native, reason: kept.append(f"{native} {reason}")
+    )
+    assert not letters.settled("a", ValueError("no"), 1)
+    assert letters.settled("b", Reject("never"), 1)
+    assert letters.settled("c", ValueError("no"), 2)
+    assert kept == ["b never", "c no"]
+    assert not BaseDelivery(runner_for(app, "twice", "faasbridge_acme"), None).settled("d", Reject(), 9)
 
 
 @pytest.mark.parametrize(

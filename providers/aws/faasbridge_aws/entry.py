@@ -1,6 +1,8 @@
 """What Lambda's runtime calls. In an artifact it is `faasbridge_aws.entry.handler`, and these tell it the rest:
 
 - `FAASBRIDGE_FUNCTION`: which function of the app this is; `FAASBRIDGE_STAGE`: which stage, `dev` if unset.
+- `FAASBRIDGE_<KIND>_<NAME>`, `FAASBRIDGE_DRIVERS`: see `bind`.
+- `FAASBRIDGE_DEAD_LETTERS`: the URL of the queue beside its inbox, for what was rejected or failed its last attempt.
 - `faasbridge.json` in `LAMBDA_TASK_ROOT`: where the app is.
 
 Only that function's modules and the drivers of its `uses` are imported, while Lambda initialises. Logs are the runtime
@@ -13,7 +15,9 @@ import os
 
 from faasbridge._typing import TYPE_CHECKING
 from faasbridge.adapter.entry import runner_for
-from faasbridge.errors import ConfigError
+from faasbridge.adapter.own_events import encode_response, is_request
+from faasbridge.errors import ConfigError, InvalidEvent
+from faasbridge.http import Request
 
 from . import http
 from .timeout_warning import TimeoutWarning
@@ -57,7 +61,12 @@ def load(folder: str, function_name: str) -> Handler:
 
     runner = runner_for(load_app(folder, function_name), function_name, __package__)
     runner.warm()
-    return _handler(runner, None)
+    dead_letters = os.environ.get("FAASBRIDGE_DEAD_LETTERS")
+    if not dead_letters:
+        return _handler(runner, None)
+    from .dead_letters import DeadLetters
+
+    return _handler(runner, DeadLetters(dead_letters))
 
 
 def _handler(runner: Runner, dead_letter: DeadLetter | None) -> Handler:
@@ -69,17 +78,31 @@ def _handler(runner: Runner, dead_letter: DeadLetter | None) -> Handler:
 def _http(runner: Runner, warning: TimeoutWarning | None, dead_letter: DeadLetter | None) -> Handler:
     answer, decode, encode = runner.http, http.decode, http.encode
 
+    def reply(event: Any, context: Any, remaining_s: float) -> Any:
+        if is_request(event):  # from whoever may invoke the function itself: what comes by HTTP is wrapped
+            return encode_response(answer(_own_request(event), id=context.aws_request_id, timeout_s=remaining_s))
+        return encode(answer(decode(event), id=context.aws_request_id, timeout_s=remaining_s), event)
+
     def handle(event: Any, context: Any) -> Any:
         remaining_s = context.get_remaining_time_in_millis() / 1000
         if warning is None:
-            return encode(answer(decode(event), id=context.aws_request_id, timeout_s=remaining_s), event)
+            return reply(event, context, remaining_s)
         warning.arm(remaining_s)
         try:
-            return encode(answer(decode(event), id=context.aws_request_id, timeout_s=remaining_s), event)
+            return reply(event, context, remaining_s)
         finally:
             warning.disarm()
 
     return handle
+
+
+def _own_request(event: dict[str, Any]) -> Request:
+    from .events_own import own
+
+    request = own.decode(event)
+    if not isinstance(request, Request):
+        raise InvalidEvent(f"an api takes a Request, but was sent {type(request).__name__} {request.id!r}")
+    return request
 
 
 def _events(runner: Runner, warning: TimeoutWarning | None, dead_letter: DeadLetter | None) -> Handler:

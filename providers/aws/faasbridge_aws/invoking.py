@@ -8,11 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from faasbridge import codec
+from faasbridge.adapter.own_events import decode_response, encode_event
 from faasbridge.errors import FaaSBridgeError
-from faasbridge.event_json import to_dict
 from faasbridge.events import Event
-from faasbridge.http import Request, Response
+from faasbridge.http import Request
 from faasbridge.provider import LogLine
 
 from . import logs
@@ -33,7 +32,7 @@ def invoke(
     `log` gets the last 4 KB that the invocation wrote. Raises FaaSBridgeError with the handler's error.
     Source: Lambda API Reference, Invoke.
     """
-    payload = json.dumps({"faasbridge": "event", "event": codec.dumps(to_dict(event))}).encode()
+    payload = json.dumps(encode_event(event)).encode()
     answer = clients.get("lambda").invoke(
         FunctionName=physical_name,
         InvocationType="RequestResponse" if wait else "Event",
@@ -48,7 +47,7 @@ def invoke(
     result = json.loads(content) if content else None
     if answer.get("FunctionError"):
         raise FaaSBridgeError(f"{function}: {_error(result)}")
-    return _response(result) if isinstance(event, Request) else result
+    return decode_response(result) if isinstance(event, Request) else result
 
 
 def _told(function: str, tail: str, log: Callable[[LogLine], None]) -> None:
@@ -63,15 +62,3 @@ def _error(result: Any) -> str:
     if not isinstance(result, dict):
         return f"it failed with {result!r}"
     return ": ".join(str(result[key]) for key in ("errorType", "errorMessage") if result.get(key)) or "it failed"
-
-
-def _response(result: Any) -> Any:
-    """What the entry answers for an api, in the form of an HTTP API, as a Response."""
-    if not isinstance(result, dict) or "statusCode" not in result:
-        return result
-    body = result.get("body") or ""
-    content = base64.b64decode(body) if result.get("isBase64Encoded") else body.encode()
-    headers: dict[str, Any] = {**result.get("headers", {}), **result.get("multiValueHeaders", {})}
-    if result.get("cookies"):
-        headers["set-cookie"] = list(result["cookies"])
-    return Response(content, status=result["statusCode"], headers=headers)

@@ -58,7 +58,7 @@ def test_values_compare_as_in_python(table: TableDriver, stored: Any, expected: 
     if met:
         calls[operation]()
     else:
-        with pytest.raises(Conflict, match="'x' (of row '1' of table 'photos' is not|is compared with nan)"):
+        with pytest.raises(Conflict, match=r"'x' (of row '1' of table 'photos' is not|is compared with nan)"):
             calls[operation]()
 
 

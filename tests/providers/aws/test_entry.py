@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import faasbridge
 import faasbridge.dispatch
 from faasbridge import App, BlobEvent, Change, Message, Reject, Request, Tick
+from faasbridge.adapter.own_events import decode_response, encode_event
 from faasbridge.errors import ConfigError, InvalidEvent
 from faasbridge_aws.entry import handler_for
 
@@ -133,6 +134,33 @@ def test_rejected_message_goes_to_the_dead_letters_at_once() -> None:
     assert jobs.buried == [("1", "never")]
 
 
+def test_last_attempt_that_fails_goes_to_the_dead_letters_with_its_reason() -> None:
+    jobs = Jobs(max_attempts=3)
+    handle = handler_for(jobs.app, "work", dead_letter=jobs.bury)
+    records = [record(str(attempt), "fail", attempt=attempt) for attempt in (1, 2, 3, 4)]
+    assert failed(handle({"Records": records}, Context())) == ["1", "2"]
+    assert jobs.buried == [("3", "failed"), ("4", "failed")]
+
+
+def test_message_that_cannot_be_read_is_a_dead_letter_after_its_last_attempt() -> None:
+    jobs = Jobs(max_attempts=2)
+    handle = handler_for(jobs.app, "work", dead_letter=jobs.bury)
+    broken = [record(id, attempt=attempt) for id, attempt in (("1", 1), ("2", 2))]
+    for each in broken:
+        each["messageAttributes"] = {"faasbridge": {"stringValue": "{", "dataType": "String"}}
+    assert failed(handle({"Records": broken}, Context())) == ["1"]
+    ((id, reason),) = jobs.buried
+    assert (id, "not packed by FaaSBridge" in reason) == ("2", True)
+
+
+def test_last_attempt_comes_again_where_the_dead_letters_are_out_of_reach() -> None:
+    def unreachable(record: Any, reason: str) -> None:
+        raise OSError("no connection")
+
+    handle = handler_for(Jobs(max_attempts=1).app, "work", dead_letter=unreachable)
+    assert failed(handle({"Records": [record("1", "fail")]}, Context())) == ["1"]
+
+
 def test_rejected_message_does_not_hold_back_its_group() -> None:
     jobs = Jobs()
     handle = handler_for(jobs.app, "work", dead_letter=jobs.bury)
@@ -202,6 +230,17 @@ def test_batch_fails_what_its_handler_names() -> None:
     records = [record("1"), record("2", "fail"), record("3", "reject"), record("4")]
     assert failed(handle({"Records": records}, Context())) == ["2"]
     assert jobs.buried == [("3", "never")]
+
+
+def test_batch_s_last_attempts_go_to_the_dead_letters() -> None:
+    def explode(batch: faasbridge.Batch) -> None:
+        raise RuntimeError("all of it")
+
+    jobs = Jobs()
+    handle = handler_for(batch_app(explode), "work", dead_letter=jobs.bury)
+    records = [record("1", attempt=5), record("2", attempt=4), record("3", attempt=6)]
+    assert failed(handle({"Records": records}, Context())) == ["2"]
+    assert jobs.buried == [("1", "all of it"), ("3", "all of it")]
 
 
 def test_batch_that_raises_fails_whole_and_a_fifo_batch_from_the_first_failure_on() -> None:
@@ -312,6 +351,14 @@ def test_direct_event_raises_what_the_handler_raises() -> None:
     assert buried == [({"Records": [never]}, "empty")]
 
 
+def test_whoever_invokes_by_hand_is_told_of_a_rejection() -> None:
+    buried: list[Any] = []
+    handle = handler_for(blob_app([]), "thumbnail", dead_letter=lambda native, reason: buried.append(native))
+    with pytest.raises(Reject, match="empty"):
+        handle(encode_event(BlobEvent("uploads", "never.jpg")), Context())
+    assert buried == []
+
+
 @pytest.mark.parametrize(("name", "key"), [("ObjectRemoved:Delete", "a.jpg"), ("ObjectCreated:Put", "a.png")])
 def test_what_the_function_did_not_ask_for_is_done_without_it(name: str, key: str) -> None:
     seen: list[BlobEvent] = []
@@ -377,6 +424,57 @@ def test_driver_is_the_callers_and_only_for_declared_rights() -> None:
     handle = handler_for(app, "work", driver_of=lambda resource: Driver() if resource is uploads else None)
     assert failed(handle({"Records": [record("1"), record("2", "native")]}, Context())) == ["2"]
     assert asked == ["a.jpg"]
+
+
+def claims_app() -> App:
+    app = App("shop")
+    admin = app.api("admin", auth=lambda request: None)
+
+    @admin.post("/me/{name}")
+    def me(request: Request, name: str) -> faasbridge.Response:
+        body = {"name": name, "claims": dict(request.claims), "sent": request.json()}
+        return faasbridge.Response(body, status=201, headers={"x-a": "1"}, cookies={"a": "1", "b": "2"})
+
+    return app
+
+
+def test_api_answers_a_request_of_whoever_may_invoke_it_with_the_claims_given() -> None:
+    handle = handler_for(claims_app(), "admin")
+    request = Request("POST", "/me/Grüße", body=b'{"n":1}', claims={"sub": "ada"})
+    response = decode_response(json.loads(json.dumps(handle(encode_event(request), Context()))))
+    assert (response.status, response.headers["x-a"]) == (201, "1")
+    assert json.loads(response.finish()[2]) == {"name": "Grüße", "claims": {"sub": "ada"}, "sent": {"n": 1}}
+    assert len([name for name, _ in response.finish()[1] if name == "set-cookie"]) == 2
+    without = decode_response(handle(encode_event(Request("POST", "/me/x", body=b"{}")), Context()))
+    assert without.status == 401
+    with pytest.raises(InvalidEvent, match="an api takes a Request, but was sent Message"):
+        handle(encode_event(Message("x")), Context())
+
+
+def test_no_http_request_can_bring_claims_of_its_own() -> None:
+    handle = handler_for(claims_app(), "admin")
+    ours = encode_event(Request("POST", "/me/ada", body=b"{}", claims={"sub": "ada"}))
+    v2 = {
+        "version": "2.0",
+        "rawPath": "/me/ada",
+        "rawQueryString": "faasbridge=event&event=%7B%7D",
+        "headers": {"content-type": "application/json", "faasbridge": "event", "event": ours["event"]},
+        "requestContext": {"http": {"method": "POST", "sourceIp": ""}, "stage": "$default"},
+        "body": json.dumps(ours),
+        "isBase64Encoded": False,
+    }
+    v1 = {
+        "httpMethod": "POST",
+        "path": "/me/ada",
+        "resource": "/{proxy+}",
+        "headers": v2["headers"],
+        "multiValueHeaders": {},
+        "requestContext": {"httpMethod": "POST", "path": "/me/ada", "stage": "prod", "identity": {}},
+        "body": v2["body"],
+        "isBase64Encoded": False,
+    }
+    for native in (v2, v1, {**v2, **ours}, {**v1, **ours}):
+        assert handle(native, Context())["statusCode"] == 401
 
 
 def test_unknown_function_is_named() -> None:
