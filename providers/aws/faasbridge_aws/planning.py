@@ -106,6 +106,8 @@ class Planner:
         steps = changes.steps(
             described["Changes"], deployed, wanted.template, [r.owner for r in recoded if r.logical_id in remaining]
         )
+        if not any(step.action != "none" for step in steps):  # of the stack itself, such as its outputs
+            steps = (*steps, Step("update", "stack", self._stack.name, "outputs"))
         planned = self._with(
             wanted,
             "change",

@@ -93,7 +93,7 @@ class Stack:
             raise
         # botocore has parsed it, unless it is YAML.
         template: dict[str, Any] = {} if isinstance(body, str) else json.loads(json.dumps(body))
-        if isinstance(body, str) or (template.get("Resources") and not owners(template)):
+        if isinstance(body, str) or (template.get("Resources") and not is_ours(template)):
             raise ConfigError(f"there is a stack {self.name} that FaaSBridge did not make: rename the app or the stage")
         return template
 
@@ -203,20 +203,24 @@ class Stack:
 
 
 def owners(template: Mapping[str, Any]) -> dict[str, Owner]:
-    """Logical id -> the declared thing that the resource is, or is a part of."""
+    """Logical id -> the declared thing that the resource is, or is a part of. What a plugin put there without an owner
+    is its own."""
     found = {}
     for logical_id, resource in template.get("Resources", {}).items():
-        owner = resource.get("Metadata", {}).get("faasbridge")
-        if owner:
-            found[logical_id] = (owner["kind"], owner["name"])
+        owner = _marked(resource) or {"kind": "resource", "name": logical_id}
+        found[logical_id] = (owner["kind"], owner["name"])
     return found
+
+
+def is_ours(template: Mapping[str, Any]) -> bool:
+    return any(_marked(resource) for resource in template.get("Resources", {}).values())
 
 
 def parts(template: Mapping[str, Any]) -> frozenset[str]:
     """The logical ids of the resources that are no more than a part of what owns them."""
     found = set()
     for logical_id, resource in template.get("Resources", {}).items():
-        owner = resource.get("Metadata", {}).get("faasbridge", {})
+        owner = _marked(resource)
         if "part" in owner or resource["Type"] not in MAIN_TYPES.get(owner.get("kind", ""), (resource["Type"],)):
             found.add(logical_id)
     return frozenset(found)
@@ -226,6 +230,10 @@ def first_cause(events: list[StackEvent]) -> StackEvent | None:
     """The failure that the others followed from: not one of those that were only cancelled because of it."""
     causes = [each for each in events if each.failed and not each.reason.startswith(_CANCELLED)]
     return next((each for each in causes if not each.of_stack), causes[0] if causes else None)
+
+
+def _marked(resource: Mapping[str, Any]) -> Mapping[str, str]:
+    return resource.get("Metadata", {}).get("faasbridge", {})  # type: ignore[no-any-return]
 
 
 def _event(raw: Mapping[str, Any]) -> StackEvent:

@@ -265,3 +265,12 @@ def test_a_stack_that_was_only_reviewed_is_destroyed(life: Deployment, clients: 
     )
     list(life.deployer().destroy())
     assert life.deployer().status()["deployed"] is False
+
+
+def test_what_a_plugin_adds_to_the_template_is_planned(life: Deployment) -> None:
+    life.deploy()
+    more = {"Topic": {"Type": "AWS::SNS::Topic"}}
+    life.template = {**life.template, "Resources": {**life.template["Resources"], **more}}
+    assert life.changes() == {("create", "resource", "Topic")}
+    life.deploy()
+    assert life.changes() == set()

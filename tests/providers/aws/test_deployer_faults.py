@@ -199,18 +199,28 @@ def test_the_finding_of_a_validation_is_told_not_only_its_number(
     aws: Stubs, deployer: AwsDeployer, tmp_path: Path
 ) -> None:
     """Source: CloudFormation User Guide, "Validate stack deployments"."""
-    artifact = artifact_of(tmp_path / "a.zip", "")
+    reason = "Validation failed with 1 error(s). Call DescribeEvents to retrieve the full list of issues."
+    change_set(aws, Status="FAILED", StatusReason=reason)
+    finding = {"ValidationPath": "/Resources/Q", "ValidationStatusReason": "Resource of type 'Q' already exists."}
+    aws.says("describe_events", {"OperationEvents": [finding]})
+    aws.says("delete_change_set", {})
+    with pytest.raises(DeployError, match=r"refuses the template: /Resources/Q: Resource of type 'Q' already exists$"):
+        deployer.plan(AppSpec("shop", "shop"), artifact_of(tmp_path / "a.zip", ""))
+
+
+def test_a_change_of_outputs_alone_is_a_change_of_the_stack(aws: Stubs, deployer: AwsDeployer, tmp_path: Path) -> None:
+    change_set(aws, Status="CREATE_COMPLETE", Changes=[])
+    (step,) = deployer.plan(AppSpec("shop", "shop"), artifact_of(tmp_path / "a.zip", "")).changes
+    assert (step.action, step.kind, step.name) == ("update", "stack", "shop-dev")
+
+
+def change_set(aws: Stubs, **made: Any) -> None:
+    """The calls that a change set of a template that differs takes."""
+    id = "arn:aws:cloudformation:::changeSet/1"
     aws.says("describe_stacks", stack("UPDATE_COMPLETE"))
     aws.says("get_template", {"TemplateBody": '{"Resources": {}, "Description": "older"}'})
     aws.says("list_stack_resources", {"StackResourceSummaries": []})
     aws.says("list_change_sets", {"Summaries": []})
     aws.says("get_caller_identity", {"Account": "123456789012"}, "sts")
-    aws.says("create_change_set", {"Id": "arn:aws:cloudformation:::changeSet/1", "StackId": ID})
-    reason = "Validation failed with 1 error(s). Call DescribeEvents to retrieve the full list of issues."
-    made = {"ChangeSetId": "arn:aws:cloudformation:::changeSet/1", "Status": "FAILED", "StatusReason": reason}
-    aws.says("describe_change_set", made)
-    finding = {"ValidationPath": "/Resources/Q", "ValidationStatusReason": "Resource of type 'Q' already exists."}
-    aws.says("describe_events", {"OperationEvents": [finding]})
-    aws.says("delete_change_set", {})
-    with pytest.raises(DeployError, match=r"refuses the template: /Resources/Q: Resource of type 'Q' already exists$"):
-        deployer.plan(AppSpec("shop", "shop"), artifact)
+    aws.says("create_change_set", {"Id": id, "StackId": ID})
+    aws.says("describe_change_set", {"ChangeSetId": id, **made})
