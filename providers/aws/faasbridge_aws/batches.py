@@ -106,7 +106,7 @@ class Delivery(BaseDelivery):
     def _batch(self, records: Sequence[dict[str, Any]]) -> list[bool]:
         """For each record whether it was handled, all of them in one call of the handler."""
         decoded = [self._decoded(record) for record in records]
-        faults = {i: found for i, found in enumerate(decoded) if isinstance(found, Exception)}
+        faults: dict[int, BaseException] = {i: found for i, found in enumerate(decoded) if isinstance(found, Exception)}
         lists = [() if isinstance(found, Exception) else found for found in decoded]
         owners = [i for i, found in enumerate(lists) for _ in found]
         every = [event for found in lists for event in found]

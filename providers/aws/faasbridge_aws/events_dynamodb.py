@@ -47,7 +47,7 @@ def decode(record: dict[str, Any]) -> Change[dict[str, Any]]:
 
 def _expired(image: dict[str, Any], data: dict[str, Any]) -> bool:
     expiry, changed_at = image.get(EXPIRY_US), data.get("ApproximateCreationDateTime")
-    return expiry is not None and bool(changed_at) and int(expiry["N"]) / 1e6 <= float(changed_at)
+    return expiry is not None and changed_at is not None and int(expiry["N"]) / 1e6 <= float(changed_at)
 
 
 def table_of(arn: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,13 +29,14 @@ class Services:
         self.clients.get("s3").create_bucket(Bucket=name)
         return name
 
-    def table(self, key: str, sort_key: str | None = None, **indexes: tuple[str, str]) -> str:
-        def schema(key: str, sort_key: str | None) -> list[dict[str, str]]:
+    def table(self, key: str, indexes: Mapping[str, tuple[str, str]] | None = None) -> str:
+        def schema(key: str, sort_key: str | None = None) -> list[dict[str, str]]:
             keys = [{"AttributeName": key, "KeyType": "HASH"}]
             return keys + ([{"AttributeName": sort_key, "KeyType": "RANGE"}] if sort_key else [])
 
         name = self.name("table")
-        fields = {key, sort_key, *(field for pair in indexes.values() for field in pair)} - {None}
+        indexes = indexes or {}
+        fields = {key, *(field for pair in indexes.values() for field in pair)}
         more = {
             "GlobalSecondaryIndexes": [
                 {"IndexName": index, "KeySchema": schema(*pair), "Projection": {"ProjectionType": "ALL"}}
@@ -46,7 +47,7 @@ class Services:
         client.create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
-            KeySchema=schema(key, sort_key),
+            KeySchema=schema(key),
             AttributeDefinitions=[{"AttributeName": field, "AttributeType": "S"} for field in fields],
             **(more if indexes else {}),
         )

@@ -23,7 +23,7 @@ from services import Services
 @pytest.fixture
 def table(aws: Services) -> TableDriver:
     options = {"key": "id", "indexes": {"by-shelf": ("shelf", "place")}, "clients": aws.clients}
-    address = aws.table("id", **{"by-shelf": ("shelf", "place")})
+    address = aws.table("id", {"by-shelf": ("shelf", "place")})
     return TableDriver(Binding("aws", "shop", "test", "table", "photos", options, address))
 
 
@@ -136,10 +136,11 @@ def test_a_cursor_is_good_for_its_listing_only(table: TableDriver) -> None:
     assert page.cursor is not None
     rest = table.query("s", "by-shelf", None, None, False, 5, page.cursor)
     assert ([row["place"] for row in rest.items], rest.cursor) == (["1", "2"], None)
-    for other in (
+    others: list[Callable[[], object]] = [
         lambda: table.scan(1, page.cursor),
         lambda: table.query("s", "by-shelf", None, None, True, 1, page.cursor),
-    ):
+    ]
+    for other in others:
         with pytest.raises(ValueError, match="none of this listing"):
             other()
 

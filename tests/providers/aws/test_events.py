@@ -12,6 +12,7 @@ from faasbridge import codec, event_json
 from faasbridge.errors import ConfigError, InvalidEvent
 from faasbridge.events import BlobEvent, Change, Message, Tick
 from faasbridge_aws import events, wire
+from faasbridge_aws.attribute_value import EXPIRY_US
 
 SENT_MS = "1795464238123"  # 2026-11-23 20:03:58 UTC
 
@@ -250,3 +251,21 @@ def test_any_event_can_be_sent_by_a_tool(event: Any) -> None:
 def test_what_is_no_event_is_named(native: Any, says: str) -> None:
     with pytest.raises(InvalidEvent, match=says):
         events.decode(native)
+
+
+@pytest.mark.parametrize(("expired_s_before", "kind"), [(5, "insert"), (-5, "update"), (None, "update")])
+def test_row_over_an_expired_one_is_an_insert(expired_s_before: int | None, kind: str) -> None:
+    changed_at = 1_795_464_238
+    old: dict[str, Any] = {"id": {"S": "1"}, "n": {"N": "1"}}
+    if expired_s_before is not None:
+        old[EXPIRY_US] = {"N": str((changed_at - expired_s_before) * 1_000_000)}
+    data = {
+        "Keys": {"id": {"S": "1"}},
+        "OldImage": old,
+        "NewImage": {"id": {"S": "1"}, "n": {"N": "2"}},
+        "ApproximateCreationDateTime": changed_at,
+    }
+    record = {"eventID": "1", "eventName": "MODIFY", "eventSource": "aws:dynamodb", "dynamodb": data}
+    (change,) = events.decode_record(record)
+    assert isinstance(change, Change)
+    assert (change.kind, change.old) == (kind, None if kind == "insert" else {"id": "1", "n": 1})
