@@ -11,8 +11,8 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Literal
+from uuid import uuid4
 
 from faasbridge.deploy import Plan, Step
 from faasbridge.errors import DeployError
@@ -140,7 +140,8 @@ class Planner:
         from botocore.exceptions import ClientError
 
         api = self._stack.api
-        name = f"{PREFIX}{sha256(body.encode() + wanted.artifact.sha256.encode()).hexdigest()[:16]}"
+        # A name of its own: one that was executed may stay, and must not be taken for this one.
+        name = f"{PREFIX}{uuid4().hex}"
         key = self._artifacts.key(wanted.artifact.sha256)
         parameters = {"ArtifactBucket": self._artifacts.bucket, "ArtifactKey": key}
         source = (
@@ -150,6 +151,7 @@ class Planner:
             api.create_change_set(
                 StackName=self._stack.name,
                 ChangeSetName=name,
+                ClientToken=name,
                 ChangeSetType=type_,
                 Parameters=[
                     {"ParameterKey": key, "ParameterValue": value}
@@ -196,7 +198,9 @@ class Planner:
         api = self._stack.api
         for page in api.get_paginator("list_change_sets").paginate(StackName=self._stack.name):
             for each in page["Summaries"]:
-                if each["ChangeSetName"].startswith(PREFIX) and each.get("ExecutionStatus") != "EXECUTE_IN_PROGRESS":
+                if each["ChangeSetName"].startswith(PREFIX) and not each.get("ExecutionStatus", "").startswith(
+                    "EXECUTE_"
+                ):
                     api.delete_change_set(ChangeSetName=each["ChangeSetId"])
 
     def _plan(self, planned: Planned, steps: tuple[Step, ...]) -> Plan:

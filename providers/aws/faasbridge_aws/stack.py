@@ -21,7 +21,7 @@ UNMADE = frozenset({"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"
 SUCCEEDED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE", "IMPORT_COMPLETE"})
 _STARTS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "REVIEW_IN_PROGRESS"})
 _CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "Resource deletion cancelled")
-_SLOWEST_S = 4.0
+_BUSY_S, _SLOWEST_S = 1.0, 4.0
 
 # What a declared thing is in itself; the other resources of the same owner are parts of it.
 MAIN_TYPES: Mapping[str, tuple[str, ...]] = {
@@ -142,7 +142,7 @@ class Stack:
                 last = event.status if event.of_stack else last
             if last and not last.endswith("_IN_PROGRESS") and self._rests(stack_id, last, quiet=not fresh):
                 return
-            pause_s = 0.1 if fresh else min(pause_s * 1.5, _SLOWEST_S)
+            pause_s = min(pause_s * 1.5, _BUSY_S if fresh else _SLOWEST_S)
             time.sleep(pause_s)
 
     def _rests(self, stack_id: str, last: str, *, quiet: bool) -> bool:

@@ -30,7 +30,7 @@ def handler(event, context):
     if event.get("faasbridge") == "event" and "poison" in event["event"]:
         raise ValueError("poison in it")
     if '"http"' in event.get("event", ""):
-        return {"statusCode": 201, "headers": {"x-a": "1"}, "cookies": ["c=1"], "body": "aGk=", "isBase64Encoded": True}
+        return {"faasbridge": "response", "status": 201, "headers": [["x-a", "1"]], "body": "aGk="}
     print("first")
     print("second")
     return {"did": "it"}
