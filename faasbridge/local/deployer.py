@@ -138,8 +138,9 @@ class LocalDeployer:
             return client.invoke(function, event, wait=wait)
         finally:
             client.close()
-            for line in read_logs(self._folder(), [function], began) if wait and log is not None else ():
-                log(line)
+            if wait and log is not None:
+                for line in read_logs(self._folder(), [function], began):
+                    log(line)
 
     def dead_letters(self, function: str) -> list[DeadLetter]:
         store = self._store()
