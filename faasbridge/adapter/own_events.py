@@ -3,8 +3,8 @@
 - `tick`: a schedule was due. `{"faasbridge": "tick", "schedule": NAME, "scheduled_for": TIME, "timezone": ZONE}`; the
   id is name and time, which every attempt repeats. Where the vendor's scheduler did not fill the time in, the minute in
   which the message was sent stands for it: cron knows no smaller unit.
-- `event`: any event, `{"faasbridge": "event", "event": codec.dumps(event_json.to_dict(event))}`. A Request among them is
-  for an api's function, from who may invoke that past its api; its claims count as if `auth` had found them. Whoever
+- `event`: any event, `{"faasbridge": "event", "event": codec.dumps(event_json.to_dict(event))}`. A Request among them
+  is for an api's function, from who may invoke that past its api; its claims count as if `auth` had found them. Whoever
   may only send HTTP requests cannot send one: vendors wrap those.
 - `response`: the answer, `{"faasbridge": "response", "status": 200, "headers": [[NAME, VALUE]], "body": BASE64}`.
 """

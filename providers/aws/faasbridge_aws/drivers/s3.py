@@ -221,8 +221,11 @@ class S3:
                 key,
                 lambda: self.client.complete_multipart_upload(MultipartUpload={"Parts": done}, **upload, **condition),
             )
-        except BaseException:
-            self.client.abort_multipart_upload(**upload)
+        except BaseException as error:
+            try:
+                self.client.abort_multipart_upload(**upload)
+            except Exception as fault:  # noqa: BLE001 - what broke first is what the caller has to know
+                error.add_note(f"its parts are still in {self._what}: {fault}")
             raise
         return answer["ETag"]  # type: ignore[no-any-return]
 

@@ -36,6 +36,14 @@ class Pieces(io.RawIOBase):
         self._rest = self._rest[count:]
         return count
 
+    def readall(self) -> bytes:  # the inherited one takes 8 KB at a time
+        pieces = [bytes(self._rest)]
+        self._rest = memoryview(b"")
+        while piece := self._next(self._position):
+            self._position += len(piece)
+            pieces.append(piece)
+        return b"".join(pieces)
+
     def close(self) -> None:
         if not self.closed:
             self._close()
