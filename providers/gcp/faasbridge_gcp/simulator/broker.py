@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import grpc.aio
-from google.protobuf import empty_pb2
+import grpc.aio  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf import empty_pb2  # type: ignore[import-untyped, unused-ignore]
 from google.pubsub_v1 import types as api
 
 from .filters import Filter, FilterError, compiled
@@ -182,7 +182,7 @@ class Broker:
             enable_message_ordering=resource.enable_message_ordering and not pushed,
             message_retention_duration=timedelta(days=7),
         )
-        if not pushed and resource.dead_letter_policy:
+        if not pushed and "dead_letter_policy" in resource:
             plain.dead_letter_policy = copy(resource.dead_letter_policy)
         return plain
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from google.iam.v1 import policy_pb2
-from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.iam.v1 import policy_pb2  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError  # type: ignore[import-untyped, unused-ignore]
 
 from .names import PROJECT_NUMBER
 from .policies import Policies
@@ -116,14 +116,14 @@ class Buckets:
         return {"kind": "storage#buckets", "items": [each for each in found if each["name"].startswith(prefix)]}
 
     def policy(self, bucket: Bucket) -> dict[str, Any]:
-        found = MessageToDict(self._policies.get(f"buckets/{bucket.name}"))
+        found = MessageToDict(self._policies.read(f"buckets/{bucket.name}"))
         return {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{bucket.name}", "version": 1, **found}
 
     def set_policy(self, bucket: Bucket, given: dict[str, Any]) -> dict[str, Any]:
         wanted = {key: value for key, value in given.items() if key in ("bindings", "etag", "version")}
         try:
             policy = ParseDict(wanted, policy_pb2.Policy())
-            self._policies.set(f"buckets/{bucket.name}", policy)
+            self._policies.write(f"buckets/{bucket.name}", policy)
         except ParseError as error:
             raise StorageError(400, f"Invalid policy: {error}") from error
         except Refusal as refusal:

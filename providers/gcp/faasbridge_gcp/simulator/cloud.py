@@ -8,8 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import grpc.aio
+import grpc.aio  # type: ignore[import-untyped, unused-ignore]
 from google.cloud import functions_v2
+from google.pubsub_v1.types import PubsubMessage
 
 from . import http_client, local_services
 from .broker import Broker
@@ -66,7 +67,7 @@ class Cloud:
         self.operations = Operations()
         self.metadata = Metadata(self.tokens)
         self.buckets = Buckets(policies, lambda name: name in self.broker.topics)
-        self.storage = Storage(self.buckets, lambda topic, messages: self.broker.publish(topic, messages))
+        self.storage = Storage(self.buckets, self._publish)
         self.triggers = Triggers(lambda: self.local.firestore, self.tokens.identity, immediate=self._test)
         await self.storage.start()
         await self.triggers.start()
@@ -91,6 +92,9 @@ class Cloud:
             "FIRESTORE_EMULATOR_HOST": self.local.firestore,
             "STORAGE_EMULATOR_HOST": self.storage.url,
         }
+
+    async def _publish(self, topic: str, messages: list[PubsubMessage]) -> list[str]:
+        return await self.broker.publish(topic, messages)
 
     def _services(self) -> list[Servicer]:
         policies, is_account = self.accounts.policies, self.accounts.is_account
@@ -121,12 +125,12 @@ class Cloud:
 
     async def roll_out(self, function: functions_v2.Function) -> functions_v2.Function:
         """A function into service, with its trigger. Raises Refusal."""
-        if function.event_trigger:
+        if "event_trigger" in function:
             self._check_trigger(function)
         service = await self.deployments.roll_out(function)
         function.url = function.service_config.uri = service.front.url
         function.service_config.revision = service.origin.revision
-        if function.event_trigger:
+        if "event_trigger" in function:
             function.event_trigger.trigger = function.name.replace("/functions/", "/triggers/")
             await self.triggers.add(function, service.front)
         return function

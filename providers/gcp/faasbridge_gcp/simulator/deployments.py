@@ -15,10 +15,10 @@ from secrets import choice
 from string import ascii_lowercase
 from uuid import uuid4
 
-import grpc
+import grpc  # type: ignore[import-untyped, unused-ignore]
 from google.cloud import functions_v2 as api
 
-from .builds import Built, BuildFailure, build
+from .builds import BuildFailure, Built, build
 from .entries import Entries, Origin
 from .fronts import Front
 from .instances import Command, StartFailure
@@ -166,6 +166,7 @@ class Deployments:
         account = config.service_account_email or DEFAULT_ACCOUNT
         metadata = await self._metadata.address(origin.project, origin.region, account)
         env = {
+            "LOG_EXECUTION_ID": "true",  # what new functions have
             **config.environment_variables,
             **self._surroundings.env,
             "PATH": f"{built.python.parent}:/usr/local/bin:/usr/bin:/bin",
@@ -173,7 +174,7 @@ class Deployments:
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "TRUE",
             "FUNCTION_TARGET": function.build_config.entry_point,
-            "FUNCTION_SIGNATURE_TYPE": "cloudevent" if function.event_trigger else "http",
+            "FUNCTION_SIGNATURE_TYPE": "cloudevent" if "event_trigger" in function else "http",
             "K_SERVICE": origin.service,
             "K_REVISION": origin.revision,
             "K_CONFIGURATION": origin.service,

@@ -16,7 +16,7 @@ from secrets import token_hex
 from typing import Any
 
 from google.cloud.logging_v2.types import LogEntry
-from google.logging.type import log_severity_pb2
+from google.logging.type import log_severity_pb2  # type: ignore[import-untyped, unused-ignore]
 
 MOST = 50_000
 _PREFIX = "logging.googleapis.com/"

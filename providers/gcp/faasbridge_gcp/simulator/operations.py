@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from secrets import token_hex
 from typing import Any
 
-import grpc
-import proto
-from google.longrunning import operations_pb2
-from google.protobuf import empty_pb2
+import grpc  # type: ignore[import-untyped, unused-ignore]
+import proto  # type: ignore[import-untyped, unused-ignore]
+from google.longrunning import operations_pb2  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf import empty_pb2  # type: ignore[import-untyped, unused-ignore]
 
 from .rpc import Refusal, Servicer, not_found, rpc
 

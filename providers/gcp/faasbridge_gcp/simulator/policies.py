@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from hashlib import sha256
 
-import grpc
-from google.iam.v1 import iam_policy_pb2, policy_pb2
+import grpc  # type: ignore[import-untyped, unused-ignore]
+from google.iam.v1 import iam_policy_pb2, policy_pb2  # type: ignore[import-untyped, unused-ignore]
 
 from .rpc import Refusal, invalid
 
@@ -27,16 +27,16 @@ class Policies:
         self._policies: dict[str, policy_pb2.Policy] = {}
         self._is_account = is_account
 
-    def get(self, resource: str) -> policy_pb2.Policy:
+    def read(self, resource: str) -> policy_pb2.Policy:
         found = policy_pb2.Policy(etag=b"ACAB")
         if resource in self._policies:
             found.CopyFrom(self._policies[resource])
         return found
 
-    def set(self, resource: str, policy: policy_pb2.Policy) -> policy_pb2.Policy:
-        now = self.get(resource)
+    def write(self, resource: str, policy: policy_pb2.Policy) -> policy_pb2.Policy:
+        now = self.read(resource)
         if policy.etag and policy.etag != now.etag:
-            text = "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff"
+            text = "There were concurrent policy changes. Please retry the whole read-modify-write."
             raise Refusal(grpc.StatusCode.ABORTED, text)
         new = policy_pb2.Policy(version=policy.version)
         for binding in policy.bindings:
@@ -48,7 +48,7 @@ class Policies:
             raise invalid("policies with conditions need version 3")
         new.etag = sha256(new.SerializeToString(deterministic=True) + now.etag).digest()[:8]
         self._policies[resource] = new
-        return self.get(resource)
+        return self.read(resource)
 
     def _check(self, binding: policy_pb2.Binding) -> None:
         if not re.fullmatch(r"((projects|organizations)/[^/]+/)?roles/[A-Za-z0-9_.]+", binding.role):

@@ -195,7 +195,7 @@ class Pusher:
         if self._immediate:
             return 0.0 if attempt < 20 else 0.2
         first, longest = FIRST_PAUSE_S, LONGEST_PAUSE_S
-        if subscription.retry_policy:
+        if "retry_policy" in subscription:
             first = subscription.retry_policy.minimum_backoff.total_seconds()
             longest = subscription.retry_policy.maximum_backoff.total_seconds()
         return float(min(max(first, 0.1) * 2 ** min(attempt - 1, 16), longest))

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-import grpc
+import grpc  # type: ignore[import-untyped, unused-ignore]
 from google.cloud import functions_v2 as api
-from google.longrunning import operations_pb2
-from google.protobuf import field_mask_pb2
-from google.protobuf.json_format import MessageToDict, ParseError
+from google.longrunning import operations_pb2  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf import field_mask_pb2  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf.json_format import MessageToDict, ParseError  # type: ignore[import-untyped, unused-ignore]
 
 from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, listen, read_body, send_json
 

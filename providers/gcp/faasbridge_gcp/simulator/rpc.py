@@ -11,11 +11,11 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, ClassVar, TypeVar
 
-import grpc
-import grpc.aio
-import proto
-from google.protobuf import any_pb2
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+import grpc  # type: ignore[import-untyped, unused-ignore]
+import grpc.aio  # type: ignore[import-untyped, unused-ignore]
+import proto  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf import any_pb2  # type: ignore[import-untyped, unused-ignore]
+from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped, unused-ignore]
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Refusal(Exception):
 
     def status(self) -> status_pb2.Status:
         """For an operation's error, and for a client that reads details."""
-        status = status_pb2.Status(code=self.code.value[0], message=self.message)  # type: ignore[index]
+        status = status_pb2.Status(code=self.code.value[0], message=self.message)
         for detail in self.details:
             packed = any_pb2.Any()
             packed.Pack(detail)
@@ -67,8 +67,8 @@ def rpc(request: Any, *, stream: bool = False) -> Callable[[Method], Method]:
 
 
 class Servicer:
-    """`service` is the full name, "google.cloud.functions.v2.FunctionService"; `api_name` the name under which a project
-    enables it, "cloudfunctions.googleapis.com", empty where it is always on."""
+    """`service` is the full name, "google.cloud.functions.v2.FunctionService"; `api_name` the name under which a
+    project enables it, "cloudfunctions.googleapis.com", empty where it is always on."""
 
     service: ClassVar[str]
     api_name: ClassVar[str] = ""
@@ -121,7 +121,9 @@ def handlers(servicer: Servicer, check: Callable[[str], Refusal | None]) -> grpc
             )
         else:
             table[name] = grpc.unary_unary_rpc_method_handler(
-                _unary(method, servicer.api_name, check), request_deserializer=deserialize, response_serializer=serialize
+                _unary(method, servicer.api_name, check),
+                request_deserializer=deserialize,
+                response_serializer=serialize,
             )
     return grpc.method_handlers_generic_handler(servicer.service, table)
 
@@ -137,11 +139,11 @@ def _unary(
             except Refusal as error:
                 refusal = error
             except grpc.aio.AioRpcError as error:  # what an emulator behind this said
-                await context.abort(error.code(), error.details() or "")
+                return await context.abort(error.code(), error.details() or "")
             except Exception as error:
                 log.exception("%s failed", method.__qualname__)
                 refusal = Refusal(grpc.StatusCode.INTERNAL, f"the simulator failed: {error!r}")
-        await _abort(context, refusal)
+        return await _abort(context, refusal)
 
     return call
 
@@ -159,7 +161,7 @@ def _streaming(method: Callable[[AsyncIterator[Any]], AsyncIterator[Any]]) -> Ca
     return call
 
 
-async def _abort(context: grpc.aio.ServicerContext[Any, Any], refusal: Refusal | None) -> None:
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], refusal: Refusal | None) -> Any:
     assert refusal is not None
     metadata = ()
     if refusal.details:

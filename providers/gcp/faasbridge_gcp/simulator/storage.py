@@ -228,9 +228,9 @@ def _check_condition(change: Change, before: dict[str, Any] | None) -> None:
         now = str(before.get("generation", "")) if before is not None else "0"
         if change.generation != now:
             raise StorageError(412, _UNMET, "conditionNotMet")
-    if change.metageneration is not None:
-        if before is None or change.metageneration != str(before.get("metageneration", "1")):
-            raise StorageError(412, _UNMET, "conditionNotMet")
+    has = str(before.get("metageneration", "1")) if before is not None else None
+    if change.metageneration is not None and change.metageneration != has:
+        raise StorageError(412, _UNMET, "conditionNotMet")
 
 
 def _check_signature(request: Request) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
-import proto
+import proto  # type: ignore[import-untyped, unused-ignore]
 from google.cloud import functions_v2
 from google.cloud.firestore_v1 import types as firestore
 
@@ -41,7 +41,7 @@ _EVENTS = frozenset(f"{EVENT_TYPE}{kind}" for kind in ("created", "updated", "de
 _JSON = [("content-type", "application/json")]
 
 
-class DocumentEventData(proto.Message):
+class DocumentEventData(proto.Message):  # type: ignore[misc, unused-ignore]
     """google/events/cloud/firestore/v1/data.proto, whose messages are Firestore's own."""
 
     value = proto.Field(firestore.Document, number=1)
@@ -219,7 +219,7 @@ class Triggers:
         event = DocumentEventData.deserialize(base64.b64decode(body))
         if id.startswith(FENCE):
             database = f"projects/{_header(headers, 'ce-project')}/databases/{_header(headers, 'ce-database')}"
-            reached = event.value.fields["number"].integer_value if event.value else 0
+            reached = event.value.fields["number"].integer_value if "value" in event else 0
             for number, passed in self._fences.get(database, {}).items():
                 if number <= reached:
                     passed.set()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import grpc
+import grpc  # type: ignore[import-untyped, unused-ignore]
 from google.cloud import iam_admin_v1 as api
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2  # type: ignore[import-untyped, unused-ignore]
 
 from ..masks import copy, page, updated
 from ..names import PROJECT_NUMBER, check, check_project, last
@@ -59,7 +59,7 @@ class Accounts(HasPolicies):
         name = f"projects/{project}/serviceAccounts/{email}"
         if email in self.accounts:
             raise already_exists(name)
-        account = copy(request.service_account) if request.service_account else api.ServiceAccount()
+        account = copy(request.service_account)
         account.name, account.email, account.project_id = name, email, project
         account.unique_id = str(100000000000000000000 + len(self.accounts) + 1)
         account.oauth2_client_id = account.unique_id

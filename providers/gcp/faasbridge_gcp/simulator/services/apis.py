@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from google.cloud import service_usage_v1 as api
-from google.longrunning import operations_pb2
+from google.longrunning import operations_pb2  # type: ignore[import-untyped, unused-ignore]
 
 from ..masks import page
 from ..names import PROJECT_NUMBER, check_project, last

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from secrets import token_hex
 from uuid import uuid4
 
-import grpc
+import grpc  # type: ignore[import-untyped, unused-ignore]
 from google.cloud.firestore_admin_v1 import types as api
-from google.longrunning import operations_pb2
-from google.protobuf import empty_pb2
+from google.longrunning import operations_pb2  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf import empty_pb2  # type: ignore[import-untyped, unused-ignore]
 
 from ..masks import copy, now, updated
 from ..names import check, check_project
@@ -47,7 +47,7 @@ class FirestoreAdmin(Servicer):
             check(request.database_id, r"[a-z][a-z0-9-]{2,61}[a-z0-9]", "database id")
         if not request.database.location_id:
             raise invalid("location_id is required")
-        if not request.database.type_:
+        if request.database.type_ == api.Database.DatabaseType.DATABASE_TYPE_UNSPECIFIED:
             raise invalid("type is required: FIRESTORE_NATIVE or DATASTORE_MODE")
         name = f"{request.parent}/databases/{request.database_id}"
         if name in self.databases:
@@ -115,7 +115,7 @@ class FirestoreAdmin(Servicer):
             if name.startswith(f"{request.parent}/") and list(index.fields)[: len(fields)] == fields:
                 raise Refusal(grpc.StatusCode.ALREADY_EXISTS, "index already exists")
         index = copy(request.index)
-        index.name, index.state = f"{request.parent}/indexes/{token_hex(6)}", api.Index.State.READY
+        index.name, index.state = f"{request.parent}/indexes/{token_hex(6)}", api.Index.State(api.Index.State.READY)
         self.indexes[index.name] = index
 
         async def create() -> api.Index:
@@ -152,7 +152,7 @@ class FirestoreAdmin(Servicer):
         self._database(request.parent.partition("/collectionGroups/")[0])
         prefix = request.parent.removesuffix("collectionGroups/-").rstrip("/") + "/"
         found = [each for name, each in sorted(self.fields.items()) if name.startswith(prefix)]
-        return api.ListFieldsResponse(fields=[each for each in found if each.ttl_config or each.index_config])
+        return api.ListFieldsResponse(fields=[each for each in found if "ttl_config" in each or "index_config" in each])
 
     @rpc(api.UpdateFieldRequest)
     async def update_field(self, request: api.UpdateFieldRequest) -> operations_pb2.Operation:
@@ -161,8 +161,8 @@ class FirestoreAdmin(Servicer):
         self._database(database)
         mask = api.UpdateFieldRequest.pb(request).update_mask
         field = updated(self.fields.get(name) or api.Field(name=name), request.field, mask, fixed=("name",))
-        if field.ttl_config:
-            field.ttl_config.state = api.Field.TtlConfig.State.ACTIVE
+        if "ttl_config" in field:
+            field.ttl_config.state = api.Field.TtlConfig.State(api.Field.TtlConfig.State.ACTIVE)
         self.fields[name] = field
 
         async def update() -> api.Field:

@@ -12,10 +12,10 @@ from secrets import token_hex
 from typing import Protocol
 from uuid import uuid4
 
-import grpc
+import grpc  # type: ignore[import-untyped, unused-ignore]
 from google.cloud import functions_v2 as api
-from google.longrunning import operations_pb2
-from google.protobuf import empty_pb2
+from google.longrunning import operations_pb2  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf import empty_pb2  # type: ignore[import-untyped, unused-ignore]
 
 from ..builds import RUNTIMES
 from ..masks import copy, now, page, updated
@@ -91,9 +91,9 @@ class Functions(Servicer):
         function = copy(request.function)
         function.name = name
         await self._check(function)
-        function.environment = api.Environment.GEN_2
+        function.environment = api.Environment(api.Environment.GEN_2)
         function.create_time = function.update_time = now()
-        function.state = api.Function.State.DEPLOYING
+        function.state = api.Function.State(api.Function.State.DEPLOYING)
         function.service_config.service = name.replace("/functions/", "/services/")
         _default(function)
         self.functions[name] = function
@@ -102,7 +102,7 @@ class Functions(Servicer):
             try:
                 self.functions[name] = await self._deployed(function)
             except Refusal as refusal:
-                function.state = api.Function.State.FAILED
+                function.state = api.Function.State(api.Function.State.FAILED)
                 function.state_messages = [_message(refusal)]
                 raise
             return self.functions[name]
@@ -117,14 +117,14 @@ class Functions(Servicer):
         fixed = ("name", "environment", "state", "state_messages", "create_time", "update_time", "url")
         wanted = updated(before, request.function, mask, fixed=fixed)
         wanted.service_config.service = before.service_config.service
-        if bool(wanted.event_trigger) != bool(before.event_trigger):
+        if ("event_trigger" in wanted) != ("event_trigger" in before):
             raise invalid(
                 "a function's trigger cannot be changed between an event and HTTP: delete it and create it anew"
             )
         await self._check(wanted)
         _default(wanted)
         state = before.state
-        before.state = api.Function.State.DEPLOYING
+        before.state = api.Function.State(api.Function.State.DEPLOYING)
 
         async def update() -> api.Function:
             try:
@@ -140,7 +140,7 @@ class Functions(Servicer):
     @rpc(api.DeleteFunctionRequest)
     async def delete_function(self, request: api.DeleteFunctionRequest) -> operations_pb2.Operation:
         function = self._idle(request.name)
-        function.state = api.Function.State.DELETING
+        function.state = api.Function.State(api.Function.State.DELETING)
 
         async def delete() -> empty_pb2.Empty:
             await self._runs.remove(function)
@@ -174,19 +174,20 @@ class Functions(Servicer):
 
     async def _deployed(self, function: api.Function) -> api.Function:
         function = await self._runs.roll_out(function)
-        function.state = api.Function.State.ACTIVE
+        function.state = api.Function.State(api.Function.State.ACTIVE)
         function.state_messages = []
         function.update_time = now()
         return function
 
     async def _check(self, function: api.Function) -> None:
         build, config, trigger = function.build_config, function.service_config, function.event_trigger
+        longest = 540 if "event_trigger" in function else 3600
         check_labels(function.labels)
         if build.runtime not in RUNTIMES:
             raise invalid(f"Runtime '{build.runtime}' is not supported on GCF Gen2")
         check(build.entry_point, r"[A-Za-z_][A-Za-z0-9_.]{0,127}", "entry point")
-        if config.timeout_seconds > (540 if trigger else 3600) or config.timeout_seconds < 0:
-            raise invalid(f"Invalid timeout of {config.timeout_seconds} s: at most {540 if trigger else 3600}")
+        if not 0 <= config.timeout_seconds <= longest:
+            raise invalid(f"Invalid timeout of {config.timeout_seconds} s: at most {longest}")
         if config.available_memory and not re.fullmatch(r"\d+(\.\d+)?(Ki?|Mi?|Gi?|k)?", config.available_memory):
             raise invalid(f"Invalid memory '{config.available_memory}': a number and K, M, G, Ki, Mi or Gi")
         if config.max_instance_request_concurrency > 1 and config.available_cpu and float(config.available_cpu) < 1:
@@ -213,7 +214,8 @@ def _default(function: api.Function) -> None:
     config.available_cpu = config.available_cpu or "0.1666"
     config.max_instance_count = config.max_instance_count or 100
     config.max_instance_request_concurrency = config.max_instance_request_concurrency or 1
-    config.ingress_settings = config.ingress_settings or api.ServiceConfig.IngressSettings.ALLOW_ALL
+    if config.ingress_settings == api.ServiceConfig.IngressSettings.INGRESS_SETTINGS_UNSPECIFIED:
+        config.ingress_settings = api.ServiceConfig.IngressSettings(api.ServiceConfig.IngressSettings.ALLOW_ALL)
     config.all_traffic_on_latest_revision = True
     config.service_account_email = (
         config.service_account_email or f"{PROJECT_NUMBER}-compute@developer.gserviceaccount.com"

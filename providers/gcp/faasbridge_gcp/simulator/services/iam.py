@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 
-from google.iam.v1 import iam_policy_pb2, policy_pb2
+from google.iam.v1 import iam_policy_pb2, policy_pb2  # type: ignore[import-untyped, unused-ignore]
 
 from ..policies import Policies, permissions
 from ..rpc import Servicer, not_found, rpc
@@ -27,12 +27,12 @@ class HasPolicies(Servicer):
     @rpc(iam_policy_pb2.GetIamPolicyRequest)
     async def get_iam_policy(self, request: iam_policy_pb2.GetIamPolicyRequest) -> policy_pb2.Policy:
         self._check(request.resource)
-        return self.policies.get(request.resource)
+        return self.policies.read(request.resource)
 
     @rpc(iam_policy_pb2.SetIamPolicyRequest)
     async def set_iam_policy(self, request: iam_policy_pb2.SetIamPolicyRequest) -> policy_pb2.Policy:
         self._check(request.resource)
-        return self.policies.set(request.resource, request.policy)
+        return self.policies.write(request.resource, request.policy)
 
     @rpc(iam_policy_pb2.TestIamPermissionsRequest)
     async def test_iam_permissions(

@@ -12,9 +12,9 @@ from functools import total_ordering
 from typing import Any
 
 from google.cloud.logging_v2 import types as api
-from google.logging.type import log_severity_pb2
-from google.protobuf import empty_pb2
-from google.protobuf.json_format import MessageToDict
+from google.logging.type import log_severity_pb2  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf import empty_pb2  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped, unused-ignore]
 
 from ..entries import Entries
 from ..filters import Filter, FilterError, compiled

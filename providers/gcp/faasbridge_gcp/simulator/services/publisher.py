@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2  # type: ignore[import-untyped, unused-ignore]
 from google.pubsub_v1 import types as api
 
 from ..broker import Broker
@@ -37,7 +37,7 @@ class Publisher(Servicer):
             raise already_exists(request.name)
         check_labels(request.labels)
         topic = copy(request)
-        topic.state = api.Topic.State.ACTIVE
+        topic.state = api.Topic.State(api.Topic.State.ACTIVE)
         await self._broker.create_topic(topic)
         return topic
 

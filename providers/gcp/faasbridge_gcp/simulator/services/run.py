@@ -6,7 +6,7 @@ Source: https://cloud.google.com/run/docs/reference/rpc/google.cloud.run.v2.
 from __future__ import annotations
 
 from google.cloud import run_v2 as api
-from google.longrunning import operations_pb2
+from google.longrunning import operations_pb2  # type: ignore[import-untyped, unused-ignore]
 
 from ..deployments import Deployments, Service
 from ..masks import page

@@ -1,6 +1,7 @@
 """Cloud Scheduler: jobs that fire by cron and time zone, or when they are asked to.
 
-Sources: https://cloud.google.com/scheduler/docs/reference/rpc/google.cloud.scheduler.v1, .../docs/configuring/cron-job-schedules.
+Sources: https://cloud.google.com/scheduler/docs/reference/rpc/google.cloud.scheduler.v1,
+https://cloud.google.com/scheduler/docs/configuring/cron-job-schedules.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-import grpc
+import grpc  # type: ignore[import-untyped, unused-ignore]
 from cronsim import CronSim, CronSimError
 from google.cloud import scheduler_v1 as api
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2  # type: ignore[import-untyped, unused-ignore]
 from google.pubsub_v1.types import PubsubMessage
-from google.rpc import status_pb2
+from google.rpc import status_pb2  # type: ignore[import-untyped, unused-ignore]
 
 from ..http_client import Answer, Headers
 from ..masks import copy, now, page, updated
@@ -82,7 +83,7 @@ class Scheduler(Servicer):
         if job.name in self.jobs:
             raise already_exists(job.name)
         _check(job)
-        job.state = api.Job.State.ENABLED
+        job.state = api.Job.State(api.Job.State.ENABLED)
         job.user_update_time = now()
         self.jobs[job.name] = Scheduled(job)
         self._plan(job.name)
@@ -120,11 +121,11 @@ class Scheduler(Servicer):
 
     @rpc(api.PauseJobRequest)
     async def pause_job(self, request: api.PauseJobRequest) -> api.Job:
-        return self._switch(request.name, api.Job.State.PAUSED)
+        return self._switch(request.name, api.Job.State(api.Job.State.PAUSED))
 
     @rpc(api.ResumeJobRequest)
     async def resume_job(self, request: api.ResumeJobRequest) -> api.Job:
-        return self._switch(request.name, api.Job.State.ENABLED)
+        return self._switch(request.name, api.Job.State(api.Job.State.ENABLED))
 
     @rpc(api.RunJobRequest)
     async def run_job(self, request: api.RunJobRequest) -> api.Job:
@@ -168,7 +169,7 @@ class Scheduler(Servicer):
         job.last_attempt_time = now()
         api.Job.pb(job).ClearField("status")
         try:
-            if job.pubsub_target:
+            if "pubsub_target" in job:
                 target = job.pubsub_target
                 message = PubsubMessage(data=target.data, attributes=dict(target.attributes))
                 await self._publish(target.topic_name, [message])
@@ -212,10 +213,10 @@ def _check(job: api.Job) -> None:
     except (CronSimError, KeyError, ValueError, OSError) as error:
         raise invalid(f"Schedule or time zone is invalid: {error}") from error
     job.time_zone = job.time_zone or "Etc/UTC"
-    if job.pubsub_target:
+    if "pubsub_target" in job:
         target = job.pubsub_target
         if not target.data and not target.attributes:
             raise invalid("Pub/Sub message must contain either non-empty data, or at least one attribute.")
         check(target.topic_name, r"projects/[^/]+/topics/[^/]+", "topic name")
-    elif not job.http_target:
+    elif "http_target" not in job:
         raise invalid("Job target must be specified: pubsub_target or http_target")

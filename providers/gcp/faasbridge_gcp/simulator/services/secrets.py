@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import google_crc32c
-import grpc
+import grpc  # type: ignore[import-untyped, unused-ignore]
 from google.cloud import secretmanager_v1 as api
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2  # type: ignore[import-untyped, unused-ignore]
 
 from ..masks import copy, now, page, updated
 from ..names import check, check_labels, check_project, labels_match, last
@@ -71,7 +71,7 @@ class SecretManager(HasPolicies):
         name = f"{request.parent}/secrets/{request.secret_id}"
         if name in self.secrets:
             raise already_exists(name)
-        if not request.secret.replication:
+        if "replication" not in request.secret:
             raise invalid("Secret.replication must be provided.")
         check_labels(request.secret.labels)
         secret = copy(request.secret)
@@ -154,15 +154,15 @@ class SecretManager(HasPolicies):
 
     @rpc(api.DisableSecretVersionRequest)
     async def disable_secret_version(self, request: api.DisableSecretVersionRequest) -> api.SecretVersion:
-        return self._change(request.name, api.SecretVersion.State.DISABLED)
+        return self._change(request.name, api.SecretVersion.State(api.SecretVersion.State.DISABLED))
 
     @rpc(api.EnableSecretVersionRequest)
     async def enable_secret_version(self, request: api.EnableSecretVersionRequest) -> api.SecretVersion:
-        return self._change(request.name, api.SecretVersion.State.ENABLED)
+        return self._change(request.name, api.SecretVersion.State(api.SecretVersion.State.ENABLED))
 
     @rpc(api.DestroySecretVersionRequest)
     async def destroy_secret_version(self, request: api.DestroySecretVersionRequest) -> api.SecretVersion:
-        version = self._change(request.name, api.SecretVersion.State.DESTROYED)
+        version = self._change(request.name, api.SecretVersion.State(api.SecretVersion.State.DESTROYED))
         self._version(version.name).data = b""
         version.destroy_time = now()
         return version

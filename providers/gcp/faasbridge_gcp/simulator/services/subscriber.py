@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
-import grpc
-from google.protobuf import empty_pb2
+import grpc  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf import empty_pb2  # type: ignore[import-untyped, unused-ignore]
 from google.pubsub_v1 import types as api
 
 from ..broker import Broker, Subscribed
@@ -16,6 +18,7 @@ from ..names import check_labels, check_project
 from ..rpc import Refusal, Servicer, already_exists, invalid, not_found, parser, rpc, serialize
 from .publisher import NAME
 
+PATIENCE_S = 0.2  # Pub/Sub waits some seconds for a message
 _FIXED = ("name", "topic", "filter", "enable_message_ordering", "detached", "state")
 
 
@@ -45,7 +48,7 @@ class Subscriber(Servicer):
             raise not_found(request.topic)
         subscription = copy(request)
         self._check(subscription)
-        subscription.state = api.Subscription.State.ACTIVE
+        subscription.state = api.Subscription.State(api.Subscription.State.ACTIVE)
         await self._broker.subscribe(subscription)
         return subscription
 
@@ -106,15 +109,18 @@ class Subscriber(Servicer):
                 grpc.StatusCode.FAILED_PRECONDITION,
                 "This method is not supported for this subscription type.",
             )
-        response: api.PullResponse = await self._broker.call("Subscriber/Pull", request, api.PullResponse)
-        kept = []
-        for each in response.received_messages:
-            attributes = each.message.attributes
-            if subscribed.filter(lambda field, a=attributes: a.get(field.removeprefix("attributes."))):  # type: ignore[misc]
-                kept.append(each)
-            else:
-                await self._broker.acknowledge(request.subscription, each.ack_id)
-        return api.PullResponse(received_messages=kept)
+        deadline = time.monotonic() + (0.0 if request.return_immediately else PATIENCE_S)
+        while True:
+            kept = []
+            for each in await self._broker.pull(request.subscription, request.max_messages):
+                attributes = each.message.attributes
+                if subscribed.filter(lambda field, a=attributes: a.get(field.removeprefix("attributes."))):  # type: ignore[misc]
+                    kept.append(each)
+                else:
+                    await self._broker.acknowledge(request.subscription, each.ack_id)
+            if kept or time.monotonic() > deadline:
+                return api.PullResponse(received_messages=kept)
+            await asyncio.sleep(0.02)
 
     @rpc(api.AcknowledgeRequest)
     async def acknowledge(self, request: api.AcknowledgeRequest) -> empty_pb2.Empty:
@@ -161,13 +167,13 @@ class Subscriber(Servicer):
         if not timedelta(minutes=10) <= retention <= timedelta(days=31):
             raise invalid("Invalid message retention duration: 10 minutes to 31 days")
         policy = subscription.dead_letter_policy
-        if policy:
+        if "dead_letter_policy" in subscription:
             policy.max_delivery_attempts = policy.max_delivery_attempts or 5
             if not 5 <= policy.max_delivery_attempts <= 100:
                 raise invalid(f"Invalid max delivery attempts {policy.max_delivery_attempts}: 5 to 100")
             if policy.dead_letter_topic not in self._broker.topics:
                 raise not_found(policy.dead_letter_topic)
-        if subscription.retry_policy:
+        if "retry_policy" in subscription:
             retry = subscription.retry_policy
             retry.minimum_backoff = retry.minimum_backoff or timedelta(seconds=10)
             retry.maximum_backoff = retry.maximum_backoff or timedelta(seconds=600)
@@ -180,7 +186,7 @@ class Subscriber(Servicer):
             address = urlsplit(push.push_endpoint)
             if address.scheme not in ("http", "https") or not address.hostname:
                 raise invalid(f"Invalid push endpoint given (endpoint={push.push_endpoint}).")
-            if push.no_wrapper:
+            if "no_wrapper" in push:
                 raise invalid("the simulator knows wrapped pushes only")
             account = push.oidc_token.service_account_email
             if account and not self._is_account(account):
