@@ -15,7 +15,7 @@ from google.pubsub_v1 import types as pubsub
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from simulated_cloud import (  # noqa: E402
+from simulated_cloud import (
     AGENT,
     PARENT,
     PROJECT,

@@ -14,7 +14,7 @@ from google.cloud import functions_v2
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from simulated_cloud import PARENT, PROJECT, SimulatedCloud, running, wait_until  # noqa: E402
+from simulated_cloud import PARENT, PROJECT, SimulatedCloud, running, wait_until
 
 HELLO = """
 import json, os
@@ -106,9 +106,7 @@ def test_a_function_that_cannot_be_imported_fails_its_deployment_and_says_why_in
 def test_a_build_that_fails_says_what_the_builder_said(
     cloud: SimulatedCloud, files: dict[str, str], words: str
 ) -> None:
-    operation = cloud.functions.create_function(
-        parent=PARENT, function_id="unbuilt", function=cloud.function(files)
-    )
+    operation = cloud.functions.create_function(parent=PARENT, function_id="unbuilt", function=cloud.function(files))
     try:
         with pytest.raises(exceptions.InvalidArgument, match=f"Build failed.*{words}"):
             operation.result(timeout=60)
@@ -133,7 +131,9 @@ def test_the_old_revision_serves_on_where_an_update_fails(cloud: SimulatedCloud)
 
 def test_an_update_keeps_the_url_and_the_policy_and_what_its_mask_leaves_out(cloud: SimulatedCloud) -> None:
     function = cloud.publicly(
-        cloud.deploy("grown", "import os\ndef handle(r):\n    return os.environ['A']\n", environment_variables={"A": "1"})
+        cloud.deploy(
+            "grown", "import os\ndef handle(r):\n    return os.environ['A']\n", environment_variables={"A": "1"}
+        )
     )
     assert httpx.get(function.url).text == "1"
     new = functions_v2.Function(
@@ -141,9 +141,9 @@ def test_an_update_keeps_the_url_and_the_policy_and_what_its_mask_leaves_out(clo
     )
     paths = ["service_config.environment_variables", "labels"]
 
-    updated = cloud.functions.update_function(
-        request={"function": new, "update_mask": {"paths": paths}}
-    ).result(timeout=60)
+    updated = cloud.functions.update_function(request={"function": new, "update_mask": {"paths": paths}}).result(
+        timeout=60
+    )
 
     assert updated.url == function.url
     assert httpx.get(function.url).text == "2"
