@@ -70,7 +70,7 @@ class Aws:
         from .drivers.clients import Clients
 
         given = {key: stage.settings[key] for key in ("region", "profile") if key in stage.settings}
-        return cast("Deployer", AwsDeployer(stage, Clients(**given)))
+        return AwsDeployer(stage, Clients(**given))
 
     def simulator(self, stage: Stage, *, test: bool = False) -> Simulator:
         from .simulator import AwsSimulator
@@ -80,7 +80,7 @@ class Aws:
     def simulated_deployer(self, stage: Stage) -> Deployer:
         from .simulator import simulated_deployer
 
-        return cast("Deployer", simulated_deployer(stage))
+        return simulated_deployer(stage)
 
     def simulated_stage(self, stage: Stage) -> Stage:
         """The wheels that are packed are those for this machine."""
