@@ -68,8 +68,10 @@ class SimulatedDeployer:
     def logs(self, function: str | None, *, since_s: float, follow: bool) -> Iterator[LogLine]:
         return self._there().logs(function, since_s=since_s, follow=follow)
 
-    def invoke(self, function: str, event: Event) -> Any:
-        return self._there().invoke(function, event)
+    def invoke(
+        self, function: str, event: Event, *, wait: bool = True, log: Callable[[LogLine], None] | None = None
+    ) -> Any:
+        return self._there().invoke(function, event, wait=wait, log=log)
 
     def dead_letters(self, function: str) -> list[DeadLetter]:
         return self._there().dead_letters(function)

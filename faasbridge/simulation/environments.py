@@ -46,18 +46,33 @@ def environment(
 
     def make(folder: Path) -> None:
         note(f"installing {name} for Python {version}")
-        made = uv.run(["venv", "--quiet", "--no-project", "--python", version, str(folder)], cwd=folder.parent)
-        if made.returncode:
+        base = interpreter(version, folder.parent)
+        if base is None:
             raise ConfigError(
-                f"{name} needs Python {version}, which is not on this machine ({uv.complaint(made.stderr)}): "
-                f"install it, with `uv python install {version}` for example"
+                f"{name} needs Python {version}, which is not on this machine: install it, with "
+                f"`uv python install {version}` for example"
             )
+        made = uv.run(["venv", "--quiet", "--no-project", "--python", base, str(folder)], cwd=folder.parent)
+        if made.returncode:
+            raise ConfigError(f"{name} cannot be installed: {uv.complaint(made.stderr)}")
         arguments = ["pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *requirements]
         installed = uv.run(arguments, cwd=folder.parent)
         if installed.returncode:
             raise ConfigError(f"{name} cannot be installed: {uv.complaint(installed.stderr)}")
 
     return kept(f"{name}-{version}-{key}", make) / "bin" / "python"
+
+
+def interpreter(version: str, cwd: Path) -> str | None:
+    """A Python of that version on this machine: the running one, one that uv finds, or one of pyenv's."""
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
+    found = uv.run(["python", "find", "--no-project", "--no-python-downloads", version], cwd=cwd)
+    if found.returncode == 0:
+        return found.stdout.strip()
+    # pyenv's commands answer only for the versions that are chosen in a folder.
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    return next((str(path) for path in sorted(root.glob(f"versions/{version}.*/bin/python"), reverse=True)), None)
 
 
 def kept(name: str, make: Callable[[Path], None]) -> Path:
