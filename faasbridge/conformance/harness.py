@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
@@ -103,6 +104,7 @@ class Harness:
             settings=self.settings,
             targets=self._targets,
             app_ref=app_ref,
+            python=f"{sys.version_info.major}.{sys.version_info.minor}",
         )
 
     def start(self, root: Path) -> Running:

@@ -21,6 +21,7 @@ from ..events import Event
 from ..http import Request, Response
 from ..local.state import base_folder
 from ..pipeline import Target
+from ..plugins import provider
 from ..provider import Deployer, LogLine, Stage
 from ..resources import Resource
 from . import servers
@@ -42,7 +43,8 @@ class DeployedSimulator(ABC):
     """
 
     def __init__(self, stage: Stage, *, test: bool = False) -> None:
-        self.stage = stage
+        adapt = getattr(provider(stage.provider), "simulated_stage", None)
+        self.stage: Stage = stage if adapt is None else adapt(stage)
         self.test = test
         self.keep = False
         self._process: subprocess.Popen[bytes] | None = None
