@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -185,10 +187,8 @@ def test_topics_and_subscriptions_keep_what_the_emulator_does_not(cloud: Simulat
 def test_subscriptions_that_pubsub_refuses_are_refused(
     cloud: SimulatedCloud, change: dict[str, Any], error: type[Exception]
 ) -> None:
-    try:
+    with suppress(exceptions.AlreadyExists):
         cloud.publisher.create_topic(name=topic("of-refusals"))
-    except exceptions.AlreadyExists:
-        pass
     request = {"name": subscription("of-refusals"), "topic": topic("of-refusals"), **change}
     with pytest.raises(error):
         cloud.subscriber.create_subscription(request=request)
@@ -258,7 +258,7 @@ def test_an_object_is_written_on_condition_by_every_kind_of_upload(cloud: Simula
             blob.upload_from_string(b"one", if_generation_match=0)
         elif how == "resumable":
             blob.chunk_size = 256 * 1024
-            blob.upload_from_file(__import__("io").BytesIO(b"x" * 300_000), if_generation_match=0)
+            blob.upload_from_file(BytesIO(b"x" * 300_000), if_generation_match=0)
         elif how == "copied":
             bucket.blob("source").upload_from_string(b"one")
             blob.rewrite(bucket.blob("source"), if_generation_match=0)
@@ -361,7 +361,7 @@ def test_the_project_has_an_id_and_a_number(cloud: SimulatedCloud) -> None:
 
 
 def test_functions_are_there_over_rest_as_well(cloud: SimulatedCloud) -> None:
-    host = cloud.server.details["rest"].removeprefix("http://")
+    host = cloud.server.details["address"].removeprefix("http://")
     transport = FunctionServiceRestTransport(host=host, url_scheme="http", credentials=AnonymousCredentials())
     client = functions_v2.FunctionServiceClient(transport=transport)
     function = cloud.function({"main.py": "def handle(request):\n    return 'x'\n"})

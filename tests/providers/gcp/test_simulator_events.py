@@ -79,7 +79,7 @@ def received(cloud: SimulatedCloud, service: str = "receiver") -> list[dict[str,
 
 
 def inbox(cloud: SimulatedCloud, function: functions_v2.Function, name: str, **more: Any) -> None:
-    """A topic, its push subscription to the function, and dead letters with a subscription, as deployments make them."""
+    """A topic, its push subscription to the function, and dead letters with a subscription."""
     cloud.publisher.create_topic(name=topic(name))
     cloud.publisher.create_topic(name=topic(f"{name}-dead"))
     cloud.subscriber.create_subscription(name=subscription(f"{name}-dead"), topic=topic(f"{name}-dead"))

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx2 as httpx
 import pytest
@@ -250,9 +251,7 @@ def handle(request):
         ({"source": "gone.zip"}, exceptions.InvalidArgument),
     ],
 )
-def test_what_google_refuses_is_refused(
-    cloud: SimulatedCloud, change: dict[str, object], error: type[Exception]
-) -> None:
+def test_what_google_refuses_is_refused(cloud: SimulatedCloud, change: dict[str, Any], error: type[Exception]) -> None:
     function = cloud.function({"main.py": ""})
     function.labels = change.get("labels", {})
     function.build_config.runtime = change.get("runtime", function.build_config.runtime)

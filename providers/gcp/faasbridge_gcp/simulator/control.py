@@ -7,9 +7,10 @@ from collections.abc import Callable
 from secrets import compare_digest
 from typing import Any
 
-from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, listen, read_body, send_json
+from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, read_body, send_json
 
 from .cloud import Cloud
+from .listening import listen
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ class Control:
         self._cloud = cloud
         self._token = token
         self._stop = stop
-        self._http = HttpServer(self._asgi, listen(0, exact=True))
+        self._http = HttpServer(self._asgi, listen())
         self.url = self._http.url
 
     async def start(self) -> None:

@@ -12,10 +12,11 @@ from secrets import choice, token_hex
 from string import ascii_lowercase, digits
 from typing import Any
 
-from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, listen, read_body, send_response
+from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, read_body, send_response
 
 from .entries import Entries, Origin
 from .http_client import Answer, Headers
+from .listening import listen
 from .revisions import Revision
 from .tokens import Tokens
 
@@ -42,7 +43,7 @@ class Front:
         self._entries = entries
         self._tokens = tokens
         self._may_invoke = may_invoke
-        self._server = HttpServer(self._asgi, listen(0, exact=True))
+        self._server = HttpServer(self._asgi, listen())
         self.url = self._server.url
         self.revision: Revision | None = None
 

@@ -93,11 +93,12 @@ def _java() -> str:
 
 def _platform() -> Path:
     """The folder of the Cloud SDK that has the emulators."""
-    roots = [Path(os.environ["CLOUDSDK_ROOT_DIR"])] if "CLOUDSDK_ROOT_DIR" in os.environ else []
+    roots = []
     gcloud = shutil.which("gcloud")
-    if gcloud is not None:
+    if "CLOUDSDK_ROOT_DIR" in os.environ:
+        roots.append(Path(os.environ["CLOUDSDK_ROOT_DIR"]))
+    elif gcloud is not None:
         roots.append(Path(gcloud).resolve().parents[1])
-    roots += [Path("/usr/lib/google-cloud-sdk"), Path.home() / "google-cloud-sdk"]
     for root in roots:
         if (root / "platform" / "pubsub-emulator").is_dir() and (
             root / "platform" / "cloud-firestore-emulator"

@@ -9,8 +9,9 @@ import json
 from typing import Any
 from urllib.parse import parse_qs
 
-from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, listen, send_response
+from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, send_response
 
+from .listening import listen
 from .names import PROJECT_NUMBER
 from .tokens import LIFETIME_S, Tokens
 
@@ -29,7 +30,7 @@ class Metadata:
         """`127.0.0.1:port`, for GCE_METADATA_HOST."""
         key = (project, region, email)
         if key not in self._servers:
-            server = HttpServer(self._app(*key), listen(0, exact=True))
+            server = HttpServer(self._app(*key), listen())
             self._servers[key] = server
             await server.start()
         return self._servers[key].url.removeprefix("http://")

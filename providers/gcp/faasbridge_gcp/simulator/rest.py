@@ -17,8 +17,9 @@ from google.longrunning import operations_pb2  # type: ignore[import-untyped, un
 from google.protobuf import field_mask_pb2  # type: ignore[import-untyped, unused-ignore]
 from google.protobuf.json_format import MessageToDict, ParseError  # type: ignore[import-untyped, unused-ignore]
 
-from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, listen, read_body, send_json
+from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, read_body, send_json
 
+from .listening import listen
 from .operations import Operations
 from .rpc import Refusal, invalid, not_found
 from .services.functions import Functions
@@ -41,7 +42,7 @@ class Rest:
         self._functions = functions
         self._operations = operations
         self._check = check
-        self._http = HttpServer(self._asgi, listen(0, exact=True))
+        self._http = HttpServer(self._asgi, listen())
         self.url = self._http.url
 
     async def start(self) -> None:

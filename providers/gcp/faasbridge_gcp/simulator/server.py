@@ -63,8 +63,8 @@ async def serve(folder: Path, *, attached: bool, test: bool) -> None:
         starting.result()
         await control.start()
         details = {
-            "address": cloud.address,
-            "rest": cloud.rest.url,
+            "address": cloud.rest.url,
+            "google": cloud.address,
             "storage": cloud.storage.url,
             "firestore": cloud.local.firestore,
         }

@@ -15,11 +15,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, listen, read_body, send_response
+from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, read_body, send_response
 
 from . import http_client
 from .buckets import AGENT, Buckets, StorageError
 from .http_client import Answer, Headers
+from .listening import listen
 from .notifications import DELETE, FINALIZE, METADATA, Publish, notify
 from .objects import Change, Request, change_of
 
@@ -36,7 +37,7 @@ class Storage:
     def __init__(self, buckets: Buckets, publish: Publish) -> None:
         self._buckets = buckets
         self._publish = publish
-        self._http = HttpServer(self._asgi, listen(0, exact=True))
+        self._http = HttpServer(self._asgi, listen())
         self.url = buckets.url = self._http.url
         self.server = ""
         self._sources: dict[tuple[str, str], bytes] = {}

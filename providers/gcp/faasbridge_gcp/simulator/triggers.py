@@ -22,11 +22,12 @@ import proto  # type: ignore[import-untyped, unused-ignore]
 from google.cloud import functions_v2
 from google.cloud.firestore_v1 import types as firestore
 
-from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, listen, read_body, send_response
+from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, read_body, send_response
 
 from . import http_client
 from .fronts import Front
 from .http_client import Headers
+from .listening import listen
 from .rpc import invalid
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Triggers:
         self._emulator = emulator
         self._token = token
         self._immediate = immediate
-        self._server = HttpServer(self._asgi, listen(0, exact=True))
+        self._server = HttpServer(self._asgi, listen())
         self.address = self._server.url.removeprefix("http://")
         self._triggers: dict[str, Trigger] = {}
         self._fences: dict[str, dict[int, asyncio.Event]] = {}  # by database

@@ -1,0 +1,131 @@
+"""The simulator's one process: ready, stopped, and nothing of it left, however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from faasbridge.errors import ConfigError, FaaSBridgeError
+from faasbridge.simulation import servers
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from simulated_cloud import COMMAND, PARENT, SimulatedCloud, wait_until
+
+HELLO = "def handle(request):\n    return 'hello'\n"
+
+
+def of_session(pid: int) -> list[str]:
+    """Command lines of the processes below one, in whatever sessions they are."""
+    table = subprocess.run(["ps", "-ewwo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in table.splitlines()]
+    found, ids = [], {str(pid)}
+    while more := [row for row in rows if row[1] in ids and row[0] not in ids]:
+        ids |= {row[0] for row in more}
+        found += [" ".join(row) for row in more]
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def children(pid: int) -> list[int]:
+    found = [int(row.split()[0]) for row in of_session(pid)]
+    assert len(found) >= 5, "two emulators, the storage, and a function's two processes should run"
+    return found
+
+
+@pytest.mark.parametrize("how", ["closed", "terminated", "killed", "asked"])
+def test_no_process_is_left_however_it_ends(tmp_path: Path, how: str) -> None:
+    process, server = servers.launch([*COMMAND, "--test"], tmp_path, detached=how != "closed")
+    try:
+        cloud = SimulatedCloud(server)
+        function = cloud.publicly(cloud.deploy("hello", HELLO))
+        assert httpx.get(function.url).text == "hello"
+        pids = children(process.pid)
+        if how == "closed":
+            assert process.stdin is not None
+            process.stdin.close()
+        elif how == "asked":
+            assert servers.stop(tmp_path)
+        else:
+            process.send_signal(signal.SIGTERM if how == "terminated" else signal.SIGKILL)
+        code = process.wait(20)
+    finally:
+        servers.end(process)
+
+    assert code == (-signal.SIGKILL if how == "killed" else 0)
+    wait_until(lambda: not [pid for pid in pids if alive(pid)])
+    assert servers.running(tmp_path) is None
+
+
+def test_it_ends_while_it_starts(tmp_path: Path) -> None:
+    command = [*COMMAND, "--test", "--folder", str(tmp_path), "--attached"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        wait_until(lambda: any("emulator" in each for each in of_session(process.pid)))
+        pids = [int(row.split()[0]) for row in of_session(process.pid)]
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(20) == 0
+    finally:
+        servers.end(process)
+    wait_until(lambda: not [pid for pid in pids if alive(pid)])
+
+
+def test_the_control_api_wants_its_token(tmp_path: Path) -> None:
+    process, server = servers.launch([*COMMAND, "--test"], tmp_path)
+    try:
+        assert httpx.post(f"{server.control}/stop").status_code == 401
+        assert server.call("GET", "/left") == {}
+        with pytest.raises(FaaSBridgeError, match="knows no"):
+            server.call("GET", "/nothing")
+    finally:
+        servers.end(process)
+
+
+def test_a_folder_has_one_server(tmp_path: Path) -> None:
+    process, _ = servers.launch([*COMMAND, "--test"], tmp_path)
+    try:
+        with pytest.raises(ConfigError, match="already running"):
+            servers.launch([*COMMAND, "--test"], tmp_path)
+    finally:
+        servers.end(process)
+
+
+def test_missing_emulators_are_said_with_the_command_that_gets_them(tmp_path: Path) -> None:
+    sdk = tmp_path / "sdk"
+    (sdk / "bin").mkdir(parents=True)
+    gcloud = sdk / "bin" / "gcloud"
+    gcloud.write_text("#!/bin/sh\n")
+    gcloud.chmod(0o755)
+    env = {**os.environ, "PATH": f"{gcloud.parent}{os.pathsep}{os.environ['PATH']}"}
+    env.pop("CLOUDSDK_ROOT_DIR", None)
+
+    with pytest.raises(ConfigError, match="gcloud components install cloud-firestore-emulator pubsub-emulator"):
+        servers.launch([*COMMAND, "--test"], tmp_path / "server", env=env)
+
+
+def test_a_function_is_gone_with_its_processes(tmp_path: Path) -> None:
+    process, server = servers.launch([*COMMAND, "--test"], tmp_path)
+    try:
+        cloud = SimulatedCloud(server)
+        before = set(of_session(process.pid))
+        cloud.deploy("brief", HELLO)
+        assert len(of_session(process.pid)) > len(before)
+        cloud.functions.delete_function(name=f"{PARENT}/functions/brief").result(timeout=20)
+        assert set(of_session(process.pid)) == before
+    finally:
+        servers.end(process)
