@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -115,6 +115,8 @@ def launch(
             while True:
                 found = running(folder)
                 if found is not None and found.pid == process.pid:
+                    if detached:
+                        _detached.append(process)
                     return process, found
                 if process.poll() is not None or time.monotonic() > deadline:
                     said = _tail(folder / "server.log" if detached else None, output)
@@ -123,6 +125,10 @@ def launch(
         except BaseException:
             end(process)
             raise
+
+
+_detached: list[subprocess.Popen[bytes]] = []
+"""They outlive this process; where it is the longer-lived one, their end must still be taken note of."""
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -146,12 +152,16 @@ def stop(folder: Path) -> bool:
     found = running(folder)
     if found is None:
         return False
-    found.call("POST", "/stop")
+    with suppress(FaaSBridgeError):  # it may be gone before it answers
+        found.call("POST", "/stop")
     deadline = time.monotonic() + STOP_TIMEOUT_S
     while is_locked(folder):
         if time.monotonic() > deadline:
             raise FaaSBridgeError(f"the simulator, pid {found.pid}, does not stop: end it with `kill {found.pid}`")
         time.sleep(0.02)
+    for process in [process for process in _detached if process.pid == found.pid]:
+        process.wait()
+        _detached.remove(process)
     return True
 
 

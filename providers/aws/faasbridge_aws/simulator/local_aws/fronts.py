@@ -232,7 +232,8 @@ def _handler(id: str) -> type[BaseHTTPRequestHandler]:
                     self.send_header(name, _latin(value))
             bodyless = status in (204, 304) or 100 <= status < 200
             if not bodyless:
-                self.send_header("content-length", str(len(body)))
+                given = dict(pairs).get("content-length") if self.command == "HEAD" else None
+                self.send_header("content-length", given or str(len(body)))
             self.end_headers()
             if not bodyless and self.command != "HEAD":
                 self.wfile.write(body)

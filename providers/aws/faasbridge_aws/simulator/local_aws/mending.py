@@ -1,34 +1,63 @@
 """What AWS does and ministack does not, in small.
 
 - A secret that CloudFormation makes without a value has no version.
+- A signed URL of an unknown algorithm is refused; ministack takes it for a request without a signature.
 - A changed secret reaches a function when its cache ends; in tests at once: sandboxes that read secrets are renewed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from ministack.services import secretsmanager
+from ministack.services import s3, secretsmanager
+from ministack.services.cloudformation import provisioners
 
 from .sandboxes import Pool
 
+_ALGORITHMS = ("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256")
+
 
 def install(pool: Pool, *, test: bool) -> None:
-    store = secretsmanager._store_new_secret
+    _make_secrets_empty()
+    _refuse_algorithms()
+    if test:
+        _renew_at_once(pool)
 
-    def store_new(name: str, secret_string: Any = None, secret_binary: Any = None, *args: Any, **options: Any) -> Any:
-        made = store(name, secret_string, secret_binary, *args, **options)
-        if secret_string is None and secret_binary is None:
-            secretsmanager._secrets[name]["Versions"].clear()
+
+def _make_secrets_empty() -> None:
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]
+    create = handlers["create"]
+
+    def create_secret(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> Any:
+        made = create(logical_id, properties, stack_name)
+        if "SecretString" not in properties and "GenerateSecretString" not in properties:
+            secretsmanager._secrets[made[0]]["Versions"].clear()
         return made
 
-    secretsmanager._store_new_secret = store_new
-    if test:
-        publish = secretsmanager._put_secret_value
+    handlers["create"] = create_secret
 
-        def put(data: dict[str, Any]) -> Any:
-            done = publish(data)
-            pool.renew(lambda variables: any(name.startswith("FAASBRIDGE_SECRET_") for name in variables))
-            return done
 
-        secretsmanager._put_secret_value = put
+def _refuse_algorithms() -> None:
+    verify = s3._verify_presigned_sigv4
+
+    def verify_url(method: str, path: str, headers: Mapping[str, str], query: Mapping[str, Any]) -> Any:
+        given = query.get("X-Amz-Algorithm")
+        algorithm = given[0] if isinstance(given, list) and given else given
+        if query.get("X-Amz-Signature") and algorithm not in _ALGORITHMS:
+            text = "X-Amz-Algorithm only supports 'AWS4-HMAC-SHA256' and 'AWS4-ECDSA-P256-SHA256'"
+            return s3._error("AuthorizationQueryParametersError", text, 400, path)
+        return verify(method, path, headers, query)
+
+    s3._verify_presigned_sigv4 = verify_url
+
+
+def _renew_at_once(pool: Pool) -> None:
+    put = secretsmanager._put_secret_value
+
+    def put_value(data: dict[str, Any]) -> Any:
+        done = put(data)
+        pool.renew(lambda variables: any(name.startswith("FAASBRIDGE_SECRET_") for name in variables))
+        return done
+
+    secretsmanager._put_secret_value = put_value
