@@ -22,7 +22,7 @@ import json, os
 
 def handle(request):
     names = ("K_SERVICE", "K_REVISION", "FUNCTION_TARGET", "FUNCTION_SIGNATURE_TYPE", "PORT", "GREETING")
-    print("called with", request.args.get("q"))
+    print(f"called with {request.args.get('q')}")
     return json.dumps({"path": request.full_path, "env": {n: os.environ.get(n) for n in names}}), 200, {"x-own": "1"}
 """
 

@@ -166,7 +166,8 @@ class Deployments:
         account = config.service_account_email or DEFAULT_ACCOUNT
         metadata = await self._metadata.address(origin.project, origin.region, account)
         env = {
-            "LOG_EXECUTION_ID": "true",  # what new functions have
+            # Set for functions made by this API: cloud.google.com/functions/docs/concepts/java-runtime, "Execution ID".
+            "LOG_EXECUTION_ID": "true",
             **config.environment_variables,
             **self._surroundings.env,
             "PATH": f"{built.python.parent}:/usr/local/bin:/usr/bin:/bin",

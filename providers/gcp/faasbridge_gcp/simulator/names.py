@@ -54,16 +54,16 @@ def check_labels(labels: Mapping[str, str]) -> None:
             raise invalid(f"Invalid value '{value}' of label '{key}': lower-case letters, digits, '-' and '_'")
 
 
-def labels_match(filter: str, labels: Mapping[str, str]) -> bool:
-    """The part of the list filters that tells resources apart by label: `labels.app=shop AND labels.stage:dev`."""
+def labels_match(filter: str, labels: Mapping[str, str], **fields: str) -> bool:
+    """The part of the list filters that tells resources apart by label: `labels.app=shop AND labels.stage:dev`; and by
+    the `fields` that are given."""
+    known = {**{f"labels.{key}": value for key, value in labels.items()}, **fields}
     text = filter.strip()
-    if not text:
-        return True
-    for clause in re.split(r"\s+AND\s+", text):
-        found = re.fullmatch(r"labels\.([\w-]+)\s*([=:])\s*\"?([\w*-]*)\"?", clause.strip("() "))
-        if found is None:
+    for clause in re.split(r"\s+AND\s+", text) if text else ():
+        found = re.fullmatch(r"([\w.-]+)\s*([=:])\s*\"?([\w*-]*)\"?", clause.strip("() "))
+        if found is None or not (found[1].startswith("labels.") or found[1] in fields):
             raise invalid(f"the simulator knows filters by label only, not '{clause}'")
         key, _, value = found.groups()
-        if key not in labels or (value != "*" and labels[key] != value):
+        if key not in known or value not in ("*", known[key]):
             return False
     return True

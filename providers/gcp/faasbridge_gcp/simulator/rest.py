@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import grpc  # type: ignore[import-untyped, unused-ignore]
 from google.cloud import functions_v2 as api
 from google.longrunning import operations_pb2  # type: ignore[import-untyped, unused-ignore]
-from google.protobuf import field_mask_pb2  # type: ignore[import-untyped, unused-ignore]
+from google.protobuf import field_mask_pb2, struct_pb2  # type: ignore[import-untyped, unused-ignore]
 from google.protobuf.json_format import MessageToDict, ParseError  # type: ignore[import-untyped, unused-ignore]
 
 from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, read_body, send_json
@@ -55,6 +55,8 @@ class Rest:
         refusal = self._check(Functions.api_name)
         if refusal is not None:
             raise refusal
+        if path.startswith("/v1/"):
+            return _first_generation(path)
         found = _NAME.fullmatch(path)
         if found is None:
             raise not_found(path)
@@ -112,6 +114,17 @@ class Rest:
             await send_json(send, 200, _dict(message))
 
         return app
+
+
+def _first_generation(path: str) -> Any:
+    """There are no functions of the first generation, which `gcloud functions list` asks for as well."""
+    if path.endswith("/functions"):
+        return struct_pb2.Struct()
+    if not path.endswith("/locations"):
+        raise not_found(path)
+    found = struct_pb2.Struct()
+    found.update({"locations": [{"name": f"{path.removeprefix('/v1/')}/us-central1", "locationId": "us-central1"}]})
+    return found
 
 
 def _dict(message: Any) -> Any:

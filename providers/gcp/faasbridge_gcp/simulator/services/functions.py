@@ -160,7 +160,7 @@ class Functions(Servicer):
         found = [
             each
             for name, each in sorted(self.functions.items())
-            if name.startswith(prefix) and labels_match(request.filter, each.labels)
+            if name.startswith(prefix) and labels_match(request.filter, each.labels, environment="GEN_2")
         ]
         items, token = page(found, request.page_size, request.page_token)
         return api.ListFunctionsResponse(functions=items, next_page_token=token)
