@@ -1,7 +1,8 @@
 """What AWS does and ministack does not, in small.
 
 - A secret that CloudFormation makes without a value has no version.
-- A signed URL of an unknown algorithm is refused; ministack takes it for a request without a signature.
+- A request to a bucket is refused that has no signature, or one of an unknown algorithm: our buckets are private, and
+  ministack serves them to anybody.
 - A changed secret reaches a function when its cache ends; in tests at once: sandboxes that read secrets are renewed.
 """
 
@@ -20,7 +21,7 @@ _ALGORITHMS = ("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256")
 
 def install(pool: Pool, *, test: bool) -> None:
     _make_secrets_empty()
-    _refuse_algorithms()
+    _refuse_strangers()
     if test:
         _renew_at_once(pool)
 
@@ -38,13 +39,16 @@ def _make_secrets_empty() -> None:
     handlers["create"] = create_secret
 
 
-def _refuse_algorithms() -> None:
+def _refuse_strangers() -> None:
     verify = s3._verify_presigned_sigv4
 
     def verify_url(method: str, path: str, headers: Mapping[str, str], query: Mapping[str, Any]) -> Any:
         given = query.get("X-Amz-Algorithm")
         algorithm = given[0] if isinstance(given, list) and given else given
-        if query.get("X-Amz-Signature") and algorithm not in _ALGORITHMS:
+        signed = query.get("X-Amz-Signature")
+        if not signed and "authorization" not in headers and method in ("DELETE", "GET", "HEAD", "PUT"):
+            return s3._error("AccessDenied", "Access Denied", 403, path)
+        if signed and algorithm not in _ALGORITHMS:
             text = "X-Amz-Algorithm only supports 'AWS4-HMAC-SHA256' and 'AWS4-ECDSA-P256-SHA256'"
             return s3._error("AuthorizationQueryParametersError", text, 400, path)
         return verify(method, path, headers, query)
