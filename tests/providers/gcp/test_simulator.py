@@ -129,3 +129,14 @@ def test_a_function_is_gone_with_its_processes(tmp_path: Path) -> None:
         assert set(of_session(process.pid)) == before
     finally:
         servers.end(process)
+
+
+def test_it_ends_and_says_so_when_an_emulator_dies(tmp_path: Path) -> None:
+    process, _ = servers.launch([*COMMAND, "--test"], tmp_path, detached=True)
+    try:
+        [emulator] = [int(row.split()[0]) for row in of_session(process.pid) if "pubsub" in row]
+        os.kill(emulator, signal.SIGKILL)
+        assert process.wait(20) == 1
+        assert "the Pub/Sub emulator ended" in (tmp_path / "server.log").read_text()
+    finally:
+        servers.end(process)

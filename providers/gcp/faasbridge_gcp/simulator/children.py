@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from faasbridge.errors import ConfigError
 
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 3.0
 
 # Linux ends the process when the one that started it is gone; `exec` keeps that.
 _WRAPPER = (
@@ -63,13 +62,16 @@ class Child:
         except TimeoutError:
             raise ConfigError(f"{self.name} did not start within {START_TIMEOUT_S:.0f} s") from None
 
+    async def ended(self) -> str:
+        """Returns when it has, with what it said last."""
+        code = await self._process.wait()
+        return f"{self.name} ended with {code}: {' '.join(self._last)}"
+
     async def stop(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, number)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT_S)
-                break
+        """At once: what these keep is in their memory."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
         self._reader.cancel()
 
     async def _read(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ class Instance:
         self._socket = socket
         self._last: deque[str] = deque(maxlen=20)
         self.running = 0
+        self.used = time.monotonic()
         self._readers = [
             asyncio.create_task(self._read(stream, name, command.line))
             for stream, name in ((process.stdout, "stdout"), (process.stderr, "stderr"))

@@ -34,6 +34,16 @@ class LocalServices:
     storage: str
     children: tuple[Child, ...]
 
+    async def ended(self) -> str:
+        """Returns when one of them has ended by itself, and says which."""
+        waiting = [asyncio.create_task(child.ended()) for child in self.children]
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            return next(iter(done)).result()
+        finally:
+            for task in waiting:
+                task.cancel()
+
     async def stop(self) -> None:
         await asyncio.gather(*(child.stop() for child in self.children))
 

@@ -5,6 +5,7 @@ Source: https://cloud.google.com/compute/docs/metadata/predefined-metadata-keys,
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 from urllib.parse import parse_qs
@@ -36,8 +37,7 @@ class Metadata:
         return self._servers[key].url.removeprefix("http://")
 
     async def stop(self) -> None:
-        for server in self._servers.values():
-            await server.stop()
+        await asyncio.gather(*(server.stop() for server in self._servers.values()))
 
     def _app(self, project: str, region: str, email: str) -> Asgi:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -17,6 +17,7 @@ from .instances import Command, Instance, StartFailure
 log = logging.getLogger(__name__)
 
 MOST_INSTANCES = 4
+IDLE_S = 60.0
 PATIENCE_S = 0.25  # a second instance costs more than most handlers take
 _TEXT = [("content-type", "text/plain; charset=utf-8")]
 
@@ -46,6 +47,7 @@ class Revision:
         self._stopped = False
         self._failure: StartFailure | None = None
         self._growing: asyncio.Task[None] | None = None
+        self._ending: asyncio.Future[list[None]] | None = None
 
     async def start(self) -> None:
         """The first instance; shows that the source loads. Raises StartFailure."""
@@ -134,11 +136,21 @@ class Revision:
 
     async def _release(self, instance: Instance, *, tainted: bool) -> None:
         instance.running -= 1
+        instance.used = time.monotonic()
         if tainted and instance in self._instances:
             self._instances.remove(instance)
             await instance.stop(at_once=True)
         async with self._free:
             self._free.notify_all()
+        if len(self._instances) > 1 and not self._stopped:
+            asyncio.get_running_loop().call_later(IDLE_S, self._shrink)
+
+    def _shrink(self) -> None:
+        """Ends the instances that a burst needed; one stays."""
+        idle = [each for each in self._instances[1:] if not each.running and time.monotonic() - each.used > IDLE_S / 2]
+        for instance in idle:
+            self._instances.remove(instance)
+        self._ending = asyncio.gather(*(instance.stop() for instance in idle))
 
 
 def _too_slow(timeout_s: float) -> str:

@@ -70,7 +70,11 @@ async def serve(folder: Path, *, attached: bool, test: bool) -> None:
         }
         started = datetime.now(UTC).isoformat(timespec="seconds")
         servers.record(folder, servers.Server(os.getpid(), control.url, token, started, details))
-        await stopping
+        breaking = asyncio.create_task(cloud.local.ended())
+        await asyncio.wait((stopping, breaking), return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
+            raise ConfigError(f"the simulator cannot go on: {breaking.result()}")
+        breaking.cancel()
     finally:
         (folder / servers.RECORD).unlink(missing_ok=True)
         await control.stop()

@@ -195,6 +195,8 @@ class Functions(Servicer):
         for name in config.environment_variables:
             if _RESERVED.fullmatch(name):
                 raise invalid(f"The environment variable '{name}' is reserved by the system")
+        if config.secret_environment_variables or config.secret_volumes:
+            raise Refusal(grpc.StatusCode.UNIMPLEMENTED, "the simulator mounts no secrets: read them through their API")
         for email in (config.service_account_email, trigger.service_account_email):
             if email and not self._is_account(email):
                 text = (
