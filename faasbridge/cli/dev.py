@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
-from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from time import monotonic, time
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,6 +36,10 @@ def command(
         typer.Option("--port", metavar="PORT", min=0, max=65535, help="Of the first api; 0 takes a free one."),
     ] = None,
     reload: Annotated[bool, typer.Option("--reload/--no-reload", help="Run what is saved at once.")] = True,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Keep a simulator's state for the next start; local always does."),
+    ] = False,
 ) -> None:
     """Run the app on this machine, with live reload."""
     stage = session.target.stage
@@ -48,7 +53,12 @@ def command(
             raise UsageError(
                 f"--port is for the local provider; the simulator of {session.provider_name!r} takes a free one"
             )
-        _simulated(session.target.simulator(), session, view)
+        simulator = session.target.simulator()
+        if keep:
+            if not hasattr(simulator, "keep"):
+                raise UsageError(f"the simulator of {session.provider_name!r} cannot keep its state")
+            simulator.keep = True
+        _simulated(simulator, session, view, reload=reload)
     view.stopped()
 
 
@@ -101,20 +111,22 @@ def _ask_to_stop(server: LocalServer, view: View) -> Callable[[], None]:
     return stop
 
 
-def _simulated(simulator: Simulator, session: Session, view: View) -> None:
+def _simulated(simulator: Simulator, session: Session, view: View, *, reload: bool) -> None:
     """The provider's simulator, until Ctrl-C. It tells of invocations where it can; its log is shown anyway."""
-    from threading import Event
-
-    ended = Event()
+    ended = threading.Event()
     before = [signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)]
     if hasattr(simulator, "on_event"):
         simulator.on_event = view.event
     try:
+        read_at = time()
         with session.out.progress(f"starting the simulator of {session.provider_name}"):
             simulator.start()
         spec = session.target.spec()
         apis = [function.name for function in spec.functions if function.trigger.kind == "http"]
-        view.started(spec, {api: simulator.endpoint(api) for api in apis}, reload=False)
+        reload = reload and hasattr(simulator, "update")
+        view.started(spec, {api: simulator.endpoint(api) for api in apis}, reload=reload)
+        if reload:
+            threading.Thread(target=_reload, args=(simulator, session, view, read_at), daemon=True).start()
         shown = 0
         while not ended.wait(LOG_POLL_S):
             lines = simulator.logs()
@@ -127,3 +139,24 @@ def _simulated(simulator: Simulator, session: Session, view: View) -> None:
         for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
             signal.signal(number, handler)
         sys.stdout.flush()
+
+
+def _reload(simulator: Any, session: Session, view: View, since: float) -> None:
+    """Deploys what is saved. It ends with the process."""
+    import asyncio
+
+    from ..errors import FaaSBridgeError
+    from ..local.records import Notice
+    from ..local.watch import changes
+
+    async def watch() -> None:
+        async for _ in changes(session.target.stage.root, since):
+            started = monotonic()
+            try:
+                await asyncio.to_thread(simulator.update)
+            except FaaSBridgeError as error:
+                view.broken(str(error))
+            else:
+                view.event(Notice("reloaded", "", ms=(monotonic() - started) * 1000))
+
+    asyncio.run(watch())

@@ -19,6 +19,12 @@ TRIES = 6  # with up to 1, 2, 4, 8 and 16 s between them; a shorter function run
 CONNECT_S, READ_S = 3.0, 30.0  # longer than any answer but large objects', which are read in pieces
 _CONNECTIONS = 32
 
+# botocore's session variables without their places in the environment: nothing of a user's profiles is looked at.
+_NO_PROFILES = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -54,8 +60,10 @@ class Clients:
             if self._session is None:
                 from botocore.session import Session
 
-                self._session = Session(profile=self._profile)
-                if self._credentials is not None:
+                if self._credentials is None:
+                    self._session = Session(profile=self._profile)
+                else:
+                    self._session = Session(_NO_PROFILES)
                     self._session.set_credentials(*self._credentials)
             return self._session
 

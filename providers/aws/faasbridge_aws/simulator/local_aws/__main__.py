@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 REGION = "us-east-1"
@@ -52,6 +53,7 @@ def main() -> None:
     control.start()
     if args.attached:
         threading.Thread(target=stop_at_the_end_of_input, args=(stop,), daemon=True).start()
+    threading.Thread(target=stop_without_folder, args=(folder, stop), daemon=True).start()
     server = {
         "pid": os.getpid(),
         "control": control.url,
@@ -168,9 +170,16 @@ def write(folder: Path, server: dict[str, object]) -> None:
     part.replace(folder / "server.json")
 
 
-def stop_at_the_end_of_input(stop: object) -> None:
+def stop_at_the_end_of_input(stop: Callable[[], None]) -> None:
     sys.stdin.buffer.read()
-    stop()  # type: ignore[operator]
+    stop()
+
+
+def stop_without_folder(folder: Path, stop: Callable[[], None]) -> None:
+    """Whoever removes its folder cannot find the server any more, to stop it."""
+    while (folder / "lock").exists():
+        time.sleep(2)
+    stop()
 
 
 main()
