@@ -1,4 +1,4 @@
-"""AWS under every conformance suite, on this machine: the real deployer, AWS's own runtime client, ministack's services."""
+"""AWS under every conformance suite, on this machine: the deployer as it is, and AWS's own runtime client."""
 
 from __future__ import annotations
 

@@ -263,7 +263,7 @@ def test_an_object_is_written_on_condition_by_every_kind_of_upload(cloud: Simula
             bucket.blob("source").upload_from_string(b"one")
             blob.rewrite(bucket.blob("source"), if_generation_match=0)
         else:
-            headers = {"x-goog-if-generation-match": "0"}
+            headers = {"x-goog-if-generation-match": "0", "authorization": "Bearer mine"}
             answer = httpx.put(f"{url}/conditions-xml/a%2Fb%20c", content=b"one", headers=headers)
             if answer.status_code == 412:
                 raise exceptions.PreconditionFailed("412")

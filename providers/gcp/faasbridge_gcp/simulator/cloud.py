@@ -12,7 +12,7 @@ import grpc.aio  # type: ignore[import-untyped, unused-ignore]
 from google.cloud import functions_v2
 from google.pubsub_v1.types import PubsubMessage
 
-from . import http_client, local_services
+from . import http_client, local_services, objects, signatures
 from .broker import Broker
 from .buckets import Buckets
 from .deployments import Deployments, Surroundings
@@ -67,7 +67,7 @@ class Cloud:
         self.operations = Operations()
         self.metadata = Metadata(self.tokens)
         self.buckets = Buckets(policies, lambda name: name in self.broker.topics)
-        self.storage = Storage(self.buckets, self._publish)
+        self.storage = Storage(self.buckets, self._publish, self._check_caller)
         self.triggers = Triggers(lambda: self.local.firestore, self.tokens.identity, immediate=self._test)
         await self.storage.start()
         await self.triggers.start()
@@ -119,6 +119,9 @@ class Cloud:
             SharedPolicies(policies, self.functions.exists, self.broker.exists),
             Subscriber(self.broker, is_account),
         ]
+
+    def _check_caller(self, request: objects.Request) -> None:
+        signatures.check(request, self.tokens.is_signature, self.accounts.is_account)
 
     def _check(self, api: str) -> Refusal | None:
         return is_disabled(api, self.apis.disabled, "simulated")

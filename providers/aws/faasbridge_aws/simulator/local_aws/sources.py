@@ -28,12 +28,12 @@ def install(*, schedules: bool) -> None:
     if schedules:
         invoke = eventbridge._invoke_target
 
-        def invoke_with_time(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any]) -> Any:
+        def invoke_with_time(target: dict[str, Any], event: dict[str, Any], *more: Any) -> Any:
             text = target.get("Input")
             if event.get("Source") == "aws.scheduler" and isinstance(text, str) and _SCHEDULED_TIME in text:
                 due = datetime.fromtimestamp(event["Time"], UTC).replace(second=0, microsecond=0)
                 target = {**target, "Input": text.replace(_SCHEDULED_TIME, due.strftime("%Y-%m-%dT%H:%M:%SZ"))}
-            return invoke(target, event, rule)
+            return invoke(target, event, *more)
 
         eventbridge._invoke_target = invoke_with_time
     else:
