@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx2 as httpx
@@ -402,6 +403,29 @@ def test_logs_are_found_by_filter_in_either_order(cloud: SimulatedCloud) -> None
     assert texts(f'{service} AND NOT (severity=INFO OR textPayload="third")') == ["second line"]
     with pytest.raises(exceptions.InvalidArgument):
         texts("severity >= (")
+
+
+def test_logs_are_followed_until_the_caller_hangs_up(cloud: SimulatedCloud) -> None:
+    def write(text: str) -> None:
+        entry = {"log_name": f"{OF_PROJECT}/logs/run.googleapis.com%2Fstdout", "text_payload": text}
+        cloud.logging.write_log_entries(entries=[{**entry, "resource": {"type": "cloud_run_revision"}}])
+
+    request = {"resource_names": [OF_PROJECT], "filter": 'textPayload:"wanted"'}
+    found: list[str] = []
+
+    def listen() -> None:
+        following = cloud.logging.tail_log_entries(iter([request]), timeout=30)
+        for response in following:
+            found.extend(entry.text_payload for entry in response.entries)
+            if len(found) >= 2:
+                break
+        following.cancel()
+
+    listening = Thread(target=listen)
+    listening.start()
+    wait_until(lambda: (write("wanted"), write("other"), not listening.is_alive())[-1])
+
+    assert set(found) == {"wanted"}
 
 
 @pytest.mark.parametrize(

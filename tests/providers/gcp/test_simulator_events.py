@@ -6,6 +6,7 @@ import json
 import sys
 from base64 import b64decode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,30 @@ def test_nothing_of_before_a_reset_arrives(cloud: SimulatedCloud, receiver: func
 
     assert {b64decode(each["body"]["message"]["data"]) for each in received(cloud)} == {b"after"}
     assert dead(cloud, "forgotten") == []
+
+
+def test_it_settles_whatever_is_created_deleted_and_reset_while_messages_are_published(
+    cloud: SimulatedCloud, receiver: functions_v2.Function
+) -> None:
+    inbox(cloud, receiver, "stormy")
+    push = {"push_endpoint": receiver.url, "oidc_token": {"service_account_email": PUSHER}}
+
+    def storm() -> None:
+        for n in range(15):
+            name = subscription(f"stormy-{n}")
+            cloud.subscriber.create_subscription(request={"name": name, "topic": topic("stormy"), "push_config": push})
+            if n % 3 == 0:
+                cloud.subscriber.delete_subscription(subscription=name)
+            if n % 5 == 0:
+                cloud.server.call("POST", "/reset")
+
+    with ThreadPoolExecutor(2) as pool:
+        storming = pool.submit(storm)
+        while not storming.done():
+            publish(cloud, "stormy", {"data": b"x"}, {"data": b"y"})
+        storming.result()
+
+    cloud.settle(60)
 
 
 def test_seeking_to_now_purges_a_subscription(cloud: SimulatedCloud, receiver: functions_v2.Function) -> None:

@@ -81,14 +81,15 @@ class Broker:
             raise not_found(topic)
         self._publishing += 1
         self.published += 1
+        # Those that are there now: a later one may get the messages as well, but nobody may wait for that.
+        pushers = [each.pusher for each in self.subscriptions.values() if each.resource.topic == topic]
         try:
             request = api.PublishRequest(topic=topic, messages=messages)
             answer = await self.call("Publisher/Publish", request, api.PublishResponse)
             ids = list(answer.message_ids)
-            for each in self.subscriptions.values():
-                if each.pusher is not None and each.resource.topic == topic:
-                    for id in ids:
-                        each.pusher.expect(id)
+            for pusher in pushers:
+                if pusher is not None:
+                    pusher.expect(ids)
             return ids
         finally:
             self._publishing -= 1

@@ -12,9 +12,10 @@ import json
 import logging
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
+import grpc.aio  # type: ignore[import-untyped, unused-ignore]
 from google.pubsub_v1 import types as api
 
 from .filters import Filter
@@ -74,12 +75,12 @@ class Pusher:
         self._loop = asyncio.create_task(self._run())
         self._wake.set()
 
-    def expect(self, id: str) -> None:
-        """A message of this id is in the emulator now."""
-        if id in self._early:
-            self._early.discard(id)
-            return
-        self._expected.add(id)
+    def expect(self, ids: Iterable[str]) -> None:
+        """Messages of these ids are in the emulator now."""
+        new = set(ids)
+        known = self._early & new
+        self._early -= known
+        self._expected |= new - known
         self._wake.set()
 
     @property
@@ -106,7 +107,12 @@ class Pusher:
             while self._expected or self._probe:
                 await self._room.acquire()
                 self._room.release()
-                received = await self._backlog.pull(self._resource().name, BACKLOG)
+                try:
+                    received = await self._backlog.pull(self._resource().name, BACKLOG)
+                except grpc.aio.AioRpcError as error:
+                    log.warning("%s cannot be pulled: %s", self._resource().name, error.details())
+                    await asyncio.sleep(0.1)
+                    continue
                 for each in received:
                     self._take(each)
                 if not received:
@@ -120,7 +126,7 @@ class Pusher:
             return
         if id in self._expected:
             self._expected.discard(id)
-        elif not self._probe:
+        else:
             self._early.add(id)
         task = asyncio.create_task(self._deliver(received))
         self._tasks[id] = task

@@ -77,22 +77,17 @@ class Logging(Servicer):
     async def tail_log_entries(
         self, requests: AsyncIterator[api.TailLogEntriesRequest]
     ) -> AsyncIterator[api.TailLogEntriesResponse]:
-        request = await anext(aiter(requests))
+        request = await anext(aiter(requests), None)
+        if request is None:
+            return
         wanted = _filter(request.filter)
         queue = self._entries.follow()
-        closed = asyncio.create_task(_closed(requests))
         try:
-            while not closed.done():
-                following = asyncio.create_task(queue.get())
-                await asyncio.wait((following, closed), return_when=asyncio.FIRST_COMPLETED)
-                if not following.done():
-                    following.cancel()
-                    break
-                entry = following.result()
+            while True:  # until the caller hangs up
+                entry = await queue.get()
                 if _of(entry, request.resource_names) and wanted(_lookup(entry)):
                     yield api.TailLogEntriesResponse(entries=[entry])
         finally:
-            closed.cancel()
             self._entries.leave(queue)
 
     @rpc(api.ListLogsRequest)
@@ -117,11 +112,6 @@ class Logging(Servicer):
         for entry in kept:
             self._entries.add(entry)
         return empty_pb2.Empty()
-
-
-async def _closed(requests: AsyncIterator[Any]) -> None:
-    async for _ in requests:
-        pass
 
 
 def _filter(text: str) -> Filter:
