@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 from google.cloud import functions_v2
 from google.pubsub_v1 import types as pubsub
@@ -359,6 +360,9 @@ def test_changes_still_arrive_after_a_reset_and_none_of_before(cloud: SimulatedC
     client.document("users/after").set({"n": 2})
     cloud.settle()
     assert [each["event"]["document"] for each in received(cloud, "again")] == ["users/after"]
+    documents = f"http://{cloud.server.details['firestore']}/v1/projects/{PROJECT}/databases/reset-dev/documents"
+    answer = httpx.post(f"{documents}:listCollectionIds", json={}, headers={"authorization": "Bearer owner"})
+    assert answer.json() == {"collectionIds": ["users"]}  # and nothing of the simulator's own
 
 
 def test_a_job_publishes_when_it_is_run(cloud: SimulatedCloud, receiver: functions_v2.Function) -> None:

@@ -188,10 +188,12 @@ class Triggers:
         number = next(self._numbers)
         passed = self._fences[database][number] = asyncio.Event()
         try:
-            document = {"fields": {"number": {"integerValue": str(number)}}}
-            await self._ask("PATCH", f"/v1/{database}/documents/{FENCE}/one", document)
+            fields = {"fields": {"number": {"integerValue": str(number)}}}
+            document = f"/v1/{database}/documents/{FENCE}/{number}"
+            await self._ask("PATCH", document, fields)
             async with asyncio.timeout(FENCE_TIMEOUT_S):
                 await passed.wait()
+            await self._ask("DELETE", document, None)
         except TimeoutError:
             log.warning("the Firestore emulator sent no event of %s for %g s", database, FENCE_TIMEOUT_S)
         finally:
