@@ -105,7 +105,8 @@ class SecretKit(Kit):
 
     def grant(self, resource: ResourceSpec, rights: frozenset[str], stage: Stage) -> Mapping[str, Any]:
         actions = ["secretsmanager:GetSecretValue"] if "get" in rights else []
-        return {"Statement": [policies.allow(actions, names.ref("secret", resource.name))] if actions else []}
+        arn = names.get_att(names.logical_id("secret", resource.name), "Id")
+        return {"Statement": [policies.allow(actions, arn)] if actions else []}
 
 
 KITS = (

@@ -154,7 +154,7 @@ class Resolved:
             return self.ref(given)
         if key == "Fn::GetAtt":
             id, attribute = given
-            return self.arn(id) + {"Arn": "", "StreamArn": "/stream/label"}.get(attribute, f"!{attribute}")
+            return self.arn(id) + {"Arn": "", "Id": "", "StreamArn": "/stream/label"}.get(attribute, f"!{attribute}")
         if key == "Fn::Sub":
             text, values = given if isinstance(given, list) else (given, {})
             known = {**_PSEUDO, **{name: self._value(each) for name, each in values.items()}}

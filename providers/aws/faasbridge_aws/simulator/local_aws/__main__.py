@@ -100,6 +100,7 @@ def prepare(folder: Path, port: int, endpoint: str, *, keep: bool) -> None:
     os.environ |= {
         "BIND_HOST": "127.0.0.1",
         "IOT_MTLS_ENABLED": "0",
+        "AUTH": "true",
         "GATEWAY_PORT": str(port),
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "test",

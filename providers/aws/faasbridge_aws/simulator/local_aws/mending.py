@@ -3,6 +3,7 @@
 - A secret that CloudFormation makes without a value has no version.
 - A request to a bucket is refused that has no signature, or one of an unknown algorithm: our buckets are private, and
   ministack serves them to anybody.
+- Policies are enforced, those that want TLS as well, although here requests come without it.
 - A changed secret reaches a function when its cache ends; in tests at once: sandboxes that read secrets are renewed.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ministack.core import iam_evaluator
 from ministack.services import s3, secretsmanager
 from ministack.services.cloudformation import provisioners
 
@@ -22,6 +24,7 @@ _ALGORITHMS = ("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256")
 def install(pool: Pool, *, test: bool) -> None:
     _make_secrets_empty()
     _refuse_strangers()
+    _take_loopback_for_tls()
     if test:
         _renew_at_once(pool)
 
@@ -54,6 +57,15 @@ def _refuse_strangers() -> None:
         return verify(method, path, headers, query)
 
     s3._verify_presigned_sigv4 = verify_url
+
+
+def _take_loopback_for_tls() -> None:
+    resolve = iam_evaluator._resolve_condition_key
+
+    def resolve_key(key: str, context: Any) -> Any:
+        return "true" if key.lower() == "aws:securetransport" else resolve(key, context)
+
+    iam_evaluator._resolve_condition_key = resolve_key
 
 
 def _renew_at_once(pool: Pool) -> None:
