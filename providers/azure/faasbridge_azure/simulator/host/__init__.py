@@ -1,0 +1,1 @@
+"""A functions host: what Microsoft's does around its Python worker, over Microsoft's FunctionRpc."""
