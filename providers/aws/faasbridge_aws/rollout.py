@@ -29,6 +29,7 @@ _STALE = "what is deployed has changed since the plan was made: run `faasbridge 
 class Rollout:
     def __init__(self, account: Account, planner: Planner, stack: Stack, artifacts: Artifacts) -> None:
         self._clients = account.clients
+        self._region = account.region
         self._planner = planner
         self._stack = stack
         self._artifacts = artifacts
@@ -42,7 +43,7 @@ class Rollout:
             yield from self._recover(plan, planned)
             return
         if planned.way != "code":
-            _lint(planned)
+            _lint(planned, self._region)
         yield from self._artifacts.upload(planned.artifact)
         if planned.way == "code":
             yield from self._change_code(plan, planned)
@@ -182,10 +183,10 @@ class Rollout:
         return f"the rollback failed too, the stack {self._stack.name} is {status}: deploy again once that is put right"
 
 
-def _lint(planned: Planned) -> None:
+def _lint(planned: Planned, region: str) -> None:
     from .lint import check
 
-    check(planned.template)
+    check(planned.template, region)
 
 
 def _token() -> str:
