@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 
-from . import aws_cold_start, aws_http, local, runtime
+from . import aws_cold_start, aws_deploy, aws_http, local, runtime
 from .report import Figure, show
 
 GROUPS: dict[str, Callable[[], list[Figure]]] = {
@@ -16,6 +16,7 @@ GROUPS: dict[str, Callable[[], list[Figure]]] = {
     "dispatch": runtime.dispatch,
     "aws-http": aws_http.figures,
     "aws-cold-start": aws_cold_start.figures,
+    "aws-deploy": aws_deploy.figures,
     "queue": local.throughput,
     "http": local.warm_http,
     "reload": local.reload,
