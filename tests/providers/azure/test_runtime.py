@@ -1,29 +1,32 @@
-"""An artifact under Microsoft's own Python runtime library, in FunctionRpc's messages.
+"""An artifact with this package's entry under Microsoft's own Python runtime, in a worker of the simulator's host.
 
-The runtime is for Python 3.13 and later. The message classes are in no wheel: FAASBRIDGE_FUNCTION_RPC names the folder
-that has them as the package `protos`, such as `tests` of the source distribution of azure-functions-runtime-v1.
+What the worker needs is installed on first use (`faasbridge_azure.simulator.tools`): it needs Python 3.13.
 """
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import json
-import os
 import sys
-from collections.abc import Callable, Iterator
+import time
+from base64 import b64encode
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-FOLDER = os.environ.get("FAASBRIDGE_FUNCTION_RPC")
-pytestmark = [
-    pytest.mark.skipif(sys.version_info < (3, 13), reason="azure-functions-runtime is for Python 3.13 and later"),
-    pytest.mark.skipif(not FOLDER, reason="FAASBRIDGE_FUNCTION_RPC does not say where FunctionRpc's messages are"),
-    pytest.mark.filterwarnings("default"),  # the runtime's and protobuf's own
-]
+import faasbridge
+
+pytest.importorskip("azure.mgmt.resource.deployments", reason="install faasbridge-azure")
+import requests
+
+import faasbridge_azure
+
+sys.path.insert(0, str(Path(__file__).parent))
+from simulated_azure import HOST, STORAGE, Credential, SimulatedAzure, template
+
+from faasbridge_azure import entry
+
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(180)]
 
 SHOP = """
 import asyncio, logging
@@ -47,109 +50,77 @@ async def work(message):
 """
 
 
-class Worker:
-    """Microsoft's library around an artifact; `ask` sends one of the host's messages."""
-
-    def __init__(self, folder: Path, protos: Any) -> None:
-        self.runtime: Any = importlib.import_module("azure_functions_runtime")
-        self.protos = protos
-        self.started = self.ask("worker_init_request", protos.WorkerInitRequest(function_app_directory=str(folder)))
-
-    def ask(self, kind: str, message: Any) -> Any:
-        request = SimpleNamespace(
-            name=kind,
-            request=self.protos.StreamingMessage(**{kind: message}),
-            properties={"host": "127.0.0.1", "protos": self.protos},
-        )
-        return asyncio.run(getattr(self.runtime, kind)(request))
-
-    def functions(self) -> dict[str, Any]:
-        answer = self.ask("functions_metadata_request", self.protos.FunctionsMetadataRequest())
-        return {function.name: function for function in answer.function_metadata_results}
-
-    def invoke(self, name: str, data: Any, **metadata: Any) -> Any:
-        message = self.protos.InvocationRequest(
-            invocation_id="inv-1",
-            function_id=self.functions()[name].function_id,
-            input_data=[self.protos.ParameterBinding(name="native", data=data)],
-            trigger_metadata=metadata,
-        )
-        return self.ask("invocation_request", message)
-
-
-@pytest.fixture
-def protos() -> Any:
-    pytest.importorskip("azure_functions_runtime", reason="install the dependency group test-azure")
-    assert FOLDER is not None
-    sys.path.insert(0, FOLDER)
-    try:
-        return importlib.import_module("protos")
-    finally:
-        sys.path.remove(FOLDER)
-
-
-@pytest.fixture
-def start(tmp_path: Path, protos: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Worker]]:
-    from faasbridge_azure import entry
-
-    def make(source: str) -> Worker:
-        (tmp_path / "azure_shop.py").write_text(source)
-        (tmp_path / "function_app.py").write_text(entry.SOURCE)
-        functions = [{"name": name, "modules": ["azure_shop"]} for name in ("http", "work")]
-        manifest = {"app": "azure_shop:app", "manifest": {"functions": functions}, "middleware": []}
-        (tmp_path / "faasbridge.json").write_text(json.dumps(manifest))
-        monkeypatch.syspath_prepend(tmp_path)
-        monkeypatch.setenv("AzureWebJobsScriptRoot", str(tmp_path))
-        monkeypatch.setenv("FAASBRIDGE_FUNCTION", "http,work")
-        return Worker(tmp_path, protos)
-
-    runtime = importlib.import_module("azure_functions_runtime")
-    runtime.start_threadpool_executor()
-    yield make
-    runtime.stop_threadpool_executor()
-    for name in ("azure_shop", "function_app"):
-        sys.modules.pop(name, None)
-
-
-def http(protos: Any, method: str, url: str, body: bytes = b"") -> Any:
-    return protos.TypedData(http=protos.RpcHttp(method=method, url=url, body=protos.TypedData(bytes=body)))
-
-
-def test_requests_are_answered(start: Any, protos: Any) -> None:
-    worker = start(SHOP)
-    assert worker.started.result.status == protos.StatusResult.Success
-    answer = worker.invoke("http", http(protos, "POST", "https://x/echo/a%2Fn?x=1&x=&y"))
-    assert answer.result.status == protos.StatusResult.Success
-    response = answer.return_value.http
-    assert (response.status_code, response.headers["vary"]) == ("201", "a, b")
-    assert json.loads(response.body.bytes) == {
-        "name": "a/n",
-        "query": [["x", "1"], ["x", ""], ["y", ""]],
-        "id": "inv-1",
+def files(source: str) -> dict[str, str]:
+    """An artifact: the app, its manifest and the packages that it runs with."""
+    functions = [{"name": name, "modules": ["azure_shop"]} for name in ("http", "work")]
+    manifest = {"app": "azure_shop:app", "manifest": {"functions": functions}, "middleware": []}
+    found = {
+        "azure_shop.py": source,
+        "function_app.py": entry.SOURCE,
+        "faasbridge.json": json.dumps(manifest),
+        "host.json": HOST,
     }
-    first, second = response.cookies
-    assert (first.name, first.value, first.path.value, first.expires.value.seconds) == ("a", "x y", "/", 1484229308)
-    assert (second.name, second.value, second.http_only.value, second.secure.value) == ("b", "2", True, True)
-    assert second.same_site == protos.RpcHttpCookie.SameSite.Lax
-    body = bytes(range(256))
-    assert worker.invoke("http", http(protos, "POST", "https://x/same", body)).return_value.http.body.bytes == body
+    for package in (faasbridge, faasbridge_azure):
+        assert package.__file__ is not None
+        home = Path(package.__file__).parent
+        for path in home.rglob("*.py"):
+            if "simulator" not in path.parts:
+                found[str(path.relative_to(home.parent))] = path.read_text()
+    return found
 
 
-def test_messages_are_handled_or_come_again(start: Any, protos: Any, caplog: pytest.LogCaptureFixture) -> None:
-    worker = start(SHOP)
-    data = protos.TypedData
-    metadata = {"Id": data(string="m1"), "DequeueCount": data(json="2")}
-    handled = worker.invoke("work", data(bytes=b"\xff\x00"), **metadata)
-    assert handled.result.status == protos.StatusResult.Success
-    assert "b'\\xff\\x00' m1 2" in caplog.text
-    failed = worker.invoke("work", data(bytes=b"boom"), **metadata)
-    assert failed.result.status == protos.StatusResult.Failure
-    assert "ValueError: poison" in failed.result.exception.message
+@pytest.fixture(scope="module")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedAzure]:
+    simulated = SimulatedAzure(tmp_path_factory.mktemp("azure") / "server")
+    settings = {"FAASBRIDGE_FUNCTION": "http,work", "FAASBRIDGE_INBOX_WORK": "shop-dev-jobs"}
+    simulated.deploy(template(settings=settings))
+    yield simulated
+    simulated.stop()
 
 
-def test_an_app_that_cannot_be_loaded_is_loud(start: Any, protos: Any, caplog: pytest.LogCaptureFixture) -> None:
-    started = start("import no_such_module").started
-    assert started.result.status == protos.StatusResult.Failure
+def traces(azure: SimulatedAzure) -> list[str]:
+    return [each["message"] for each in azure.server.call("GET", "/logs")]
+
+
+def test_requests_are_answered(azure: SimulatedAzure) -> None:
+    state = azure.publish(files(SHOP))
+    assert state["status"] == 4, state
+    answer = requests.post(f"{azure.address_of()}/echo/a%2Fn?x=1&x=&y", timeout=30)
+    assert (answer.status_code, answer.headers["vary"]) == (201, "a, b")
+    body = answer.json()
+    assert body["name"] == "a/n"
+    assert body["query"] == [["x", "1"], ["x", ""], ["y", ""]]
+    assert any(f"Id={body['id']}" in each for each in traces(azure))
+    first, second = answer.raw.headers.getlist("set-cookie")
+    assert first.startswith("a=x%20y; expires=Thu, 12 Jan 2017 13:55:08 GMT; path=/")
+    assert second.startswith("b=2;")
+    assert {"secure", "samesite=lax", "httponly"} <= set(second.split("; "))
+    content = bytes(range(256))
+    assert requests.post(f"{azure.address_of()}/same", data=content, timeout=30).content == content
+
+
+def test_messages_are_handled_or_come_again(azure: SimulatedAzure) -> None:
+    from azure.storage.queue import QueueClient
+
+    assert azure.publish(files(SHOP))["status"] == 4
+    found = azure.send("GET", f"{azure.scope}/providers/{STORAGE}/shopdevstore?api-version=2024-01-01").json()
+    url = found["properties"]["primaryEndpoints"]["queue"]
+    queue = QueueClient(url, "shop-dev-jobs", Credential(), connection_verify=azure.ca)
+    handled = queue.send_message(b64encode(b"\xff\x00").decode())
+    failed = queue.send_message(b64encode(b"boom").decode())
+    deadline = time.monotonic() + 30
+    while azure.server.call("GET", "/left"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    text = "\n".join(traces(azure))
+    assert f"b'\\xff\\x00' {handled.id} 1" in text
+    assert [f"b'boom' {failed.id} {attempt}" in text for attempt in (1, 2, 3, 4)] == [True, True, True, False]
+    assert "ValueError: poison" in text
+
+
+def test_an_app_that_cannot_be_loaded_is_loud(azure: SimulatedAzure) -> None:
+    state = azure.publish(files("import no_such_module"))
+    assert state["status"] == 3
     wanted = "the app of http, work cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'"
-    assert wanted in started.result.exception.message
-    assert "http, work cannot start, its app cannot be loaded" in caplog.text
+    assert wanted in state["status_text"]
+    assert any("http, work cannot start, its app cannot be loaded" in each for each in traces(azure))

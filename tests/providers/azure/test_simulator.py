@@ -1,0 +1,192 @@
+"""Azure on this machine: functions under Microsoft's runtime, storage, events, secrets, by the official clients."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("azure.mgmt.resource.deployments", reason="install faasbridge-azure")
+import requests
+from azure.core.exceptions import ResourceNotFoundError
+
+from faasbridge.simulation import servers
+
+sys.path.insert(0, str(Path(__file__).parent))
+from simulated_azure import APP, HOST, STORAGE, Credential, SimulatedAzure, template
+
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(180)]
+ACCOUNT = f"[resourceId('{STORAGE}', 'shopdevstore')]"
+QUEUE = f"[resourceId('{STORAGE}/queueServices/queues', 'shopdevstore', 'default', 'events')]"
+EVENTS: list[dict[str, Any]] = [
+    {"type": f"{STORAGE}/blobServices/containers", "name": "shopdevstore/default/uploads", "dependsOn": [ACCOUNT]},
+    {"type": f"{STORAGE}/queueServices/queues", "name": "shopdevstore/default/events", "dependsOn": [ACCOUNT]},
+    {"type": "Microsoft.EventGrid/systemTopics", "name": "shop", "properties": {"source": ACCOUNT}},
+    {
+        "type": "Microsoft.EventGrid/systemTopics/eventSubscriptions",
+        "name": "shop/work",
+        "dependsOn": ["shop", QUEUE],
+        "properties": {
+            "destination": {
+                "endpointType": "StorageQueue",
+                "properties": {"resourceId": ACCOUNT, "queueName": "events"},
+            },
+            "filter": {"subjectBeginsWith": "/blobServices/default/containers/uploads/", "subjectEndsWith": ".jpg"},
+        },
+    },
+    {"type": "Microsoft.KeyVault/vaults", "name": "shop-vault"},
+]
+
+
+@pytest.fixture(scope="module")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedAzure]:
+    simulated = SimulatedAzure(tmp_path_factory.mktemp("azure") / "server")
+    simulated.deploy(template(*({"apiVersion": "2024-01-01", **each} for each in EVENTS)))
+    assert simulated.publish({"host.json": HOST, "function_app.py": APP})["status"] == 4
+    yield simulated
+    simulated.stop()
+
+
+@pytest.fixture
+def queue(azure: SimulatedAzure) -> Callable[[str], Any]:
+    from azure.storage.queue import QueueClient, TextBase64EncodePolicy
+
+    def client(name: str) -> Any:
+        url = endpoint(azure, "queue")
+        encode = TextBase64EncodePolicy()
+        return QueueClient(url, name, Credential(), connection_verify=azure.ca, message_encode_policy=encode)
+
+    return client
+
+
+def endpoint(azure: SimulatedAzure, service: str) -> str:
+    found = azure.send("GET", f"{azure.scope}/providers/{STORAGE}/shopdevstore?api-version=2024-01-01").json()
+    return str(found["properties"]["primaryEndpoints"][service])
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 30
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "not within 30 s"
+        time.sleep(0.01)
+    return found
+
+
+def said(azure: SimulatedAzure) -> list[str]:
+    return [each["message"] for each in azure.server.call("GET", "/logs") if each["category"] == "shop"]
+
+
+def test_requests_reach_the_function(azure: SimulatedAzure) -> None:
+    answer = requests.post(f"{azure.address_of()}/a%2Fb/c?x=1&y=", data=b"\x00\xff", timeout=30)
+    assert answer.status_code == 201
+    body = json.loads(answer.content)
+    assert body["url"].endswith("/a%2Fb/c?x=1&y=")
+    assert (body["params"], body["length"]) == ({"path": "a/b/c"}, 2)
+    assert answer.raw.headers.getlist("set-cookie") == ["a=1; path=/", "b=2; path=/"]
+
+
+def test_a_message_that_fails_each_attempt_goes_to_the_poison_queue(azure: SimulatedAzure, queue: Any) -> None:
+    azure.server.call("POST", "/reset")
+    queue("shop-dev-jobs").send_message("boom")
+    until(lambda: not azure.server.call("GET", "/left"))
+    assert said(azure) == [f"got boom for the {attempt} time" for attempt in ("1", "2", "3")]
+    (dead,) = queue("shop-dev-jobs-poison").receive_messages()
+    assert b64decode(dead.content) == b"boom"
+
+
+def test_a_message_whose_worker_crashed_comes_again(azure: SimulatedAzure, queue: Any) -> None:
+    azure.server.call("POST", "/reset")
+    queue("shop-dev-jobs").send_message("crash")
+    until(lambda: not azure.server.call("GET", "/left"))
+    assert said(azure)[-1] == "got crash for the 2 time"
+
+
+def test_an_app_that_does_not_import_is_a_failed_deployment(azure: SimulatedAzure) -> None:
+    try:
+        state = azure.publish({"host.json": HOST, "function_app.py": "import no_such_module"})
+        assert state["status"] == 3
+        assert "No module named 'no_such_module'" in state["status_text"]
+    finally:
+        assert azure.publish({"host.json": HOST, "function_app.py": APP})["status"] == 4
+
+
+def test_an_app_without_functions_is_a_failed_deployment(azure: SimulatedAzure) -> None:
+    try:
+        state = azure.publish({"host.json": HOST, "function_app.py": ""})
+        assert state["status"] == 3
+        assert state["status_text"]
+    finally:
+        assert azure.publish({"host.json": HOST, "function_app.py": APP})["status"] == 4
+
+
+def test_events_of_blobs_reach_the_queues_whose_filter_they_pass(azure: SimulatedAzure, queue: Any) -> None:
+    from azure.storage.blob import BlobServiceClient
+
+    azure.server.call("POST", "/reset")
+    blobs = BlobServiceClient(endpoint(azure, "blob"), Credential(), connection_verify=azure.ca)
+    container = blobs.get_container_client("uploads")
+    container.upload_blob("b.txt", b"no")
+    container.upload_blob("a ü.jpg", b"12345")
+    assert container.download_blob("a ü.jpg").readall() == b"12345"
+    (event,) = until(lambda: list(queue("events").receive_messages()))
+    found = json.loads(b64decode(event.content))
+    assert found["subject"] == "/blobServices/default/containers/uploads/blobs/a ü.jpg"
+    assert (found["eventType"], found["data"]["contentLength"]) == ("Microsoft.Storage.BlobCreated", 5)
+
+
+def test_secrets_are_kept_until_they_are_deleted(azure: SimulatedAzure) -> None:
+    from azure.keyvault.secrets import SecretClient
+
+    path = f"{azure.scope}/providers/Microsoft.KeyVault/vaults/shop-vault?api-version=2024-11-01"
+    address = azure.send("GET", path).json()["properties"]["vaultUri"]
+    secrets = SecretClient(address, Credential(), connection_verify=azure.ca)
+    with pytest.raises(ResourceNotFoundError):
+        secrets.get_secret("api-key")
+    secrets.set_secret("api-key", "one")
+    secrets.set_secret("api-key", "two")
+    assert secrets.get_secret("api-key").value == "two"
+    secrets.begin_delete_secret("api-key").wait()
+    with pytest.raises(ResourceNotFoundError):
+        secrets.get_secret("api-key")
+
+
+def test_nothing_is_left_after_a_reset(azure: SimulatedAzure, queue: Any) -> None:
+    queue("events").send_message("old")
+    azure.server.call("POST", "/reset")
+    assert list(queue("events").receive_messages()) == []
+    assert azure.server.call("GET", "/logs") == []
+    assert requests.get(f"{azure.address_of()}/there", timeout=30).status_code == 201
+
+
+def test_deployments_are_found_by_their_tags(azure: SimulatedAzure) -> None:
+    assert azure.server.call("GET", "/deployments") == [{"app": "shop", "stage": "dev"}]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
+def test_no_process_outlives_the_server(tmp_path: Path) -> None:
+    simulated = SimulatedAzure(tmp_path / "server")
+    simulated.deploy(template())
+    simulated.publish({"host.json": HOST, "function_app.py": APP})
+    children = _children(simulated.process.pid)
+    assert len(children) == 3
+    os.kill(simulated.process.pid, 9)
+    servers.end(simulated.process)
+    until(lambda: not [pid for pid in children if Path(f"/proc/{pid}").is_dir() and _state(pid) != "Z"])
+
+
+def _children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
