@@ -12,11 +12,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from faasbridge_aws.drivers.clients import Clients
 
 APPS = Path(__file__).parents[3] / "apps"
 LONG_S = 60  # for waiting on a condition; never a measure
@@ -191,6 +194,27 @@ def test_a_deployment_from_its_plan_to_its_end(project: Path) -> None:
     faasbridge("destroy", *SIMULATED, "--yes", "--delete-data", cwd=project)
     until(lambda: processes_of(project) == [], "the end of the simulator")
     assert json.loads(faasbridge("simulator", "list", "--json", cwd=project)) == []
+
+
+def test_a_schedule_fires_with_the_time_it_was_due(project: Path) -> None:
+    more = '\n\n@app.schedule("0 3 * * *", timezone="Europe/Berlin", uses=[done.put])\n'
+    more += 'def nightly(tick):\n    done.put({"id": tick.scheduled_for.isoformat()})\n'
+    (project / "shop.py").write_text(SHOP + more)
+    faasbridge("deploy", *SIMULATED, "--yes", cwd=project)
+    url = faasbridge("url", *SIMULATED, cwd=project).strip()
+    (server,) = json.loads(faasbridge("simulator", "list", "--json", cwd=project))
+    scheduler = Clients(region="us-east-1", endpoint=server["address"], credentials=("test", "test", None)).get(
+        "scheduler"
+    )
+    (schedule,) = scheduler.list_schedules()["Schedules"]
+    found = scheduler.get_schedule(Name=schedule["Name"], GroupName=schedule["GroupName"])
+    wanted = ("Name", "GroupName", "FlexibleTimeWindow", "Target", "State")
+    due = datetime.now(UTC)
+    expression = f"at({due:%Y-%m-%dT%H:%M:%S})"
+    scheduler.update_schedule(**{name: found[name] for name in wanted}, ScheduleExpression=expression)
+    (when,) = until(lambda: json.loads(fetch(url)[1])["done"], "the tick")
+    assert datetime.fromisoformat(when) == due.replace(second=0, microsecond=0)
+    assert when.endswith(("+01:00", "+02:00"))
 
 
 class Dev:
