@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from simulated_azure import APP, HOST, STORAGE, Credential, SimulatedAzure, template
 
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(180)]
+DOCUMENTS = "Microsoft.DocumentDB/databaseAccounts"
 ACCOUNT = f"[resourceId('{STORAGE}', 'shopdevstore')]"
 QUEUE = f"[resourceId('{STORAGE}/queueServices/queues', 'shopdevstore', 'default', 'events')]"
 EVENTS: list[dict[str, Any]] = [
@@ -42,6 +43,14 @@ EVENTS: list[dict[str, Any]] = [
         },
     },
     {"type": "Microsoft.KeyVault/vaults", "name": "shop-vault"},
+    {"type": DOCUMENTS, "name": "shop-docs"},
+    {"type": f"{DOCUMENTS}/sqlDatabases", "name": "shop-docs/app", "dependsOn": ["shop-docs"]},
+    {
+        "type": f"{DOCUMENTS}/sqlDatabases/containers",
+        "name": "shop-docs/app/rows",
+        "dependsOn": ["shop-docs/app"],
+        "properties": {"resource": {"id": "rows", "partitionKey": {"paths": ["/pk"], "kind": "Hash"}}},
+    },
 ]
 
 
@@ -155,6 +164,19 @@ def test_secrets_are_kept_until_they_are_deleted(azure: SimulatedAzure) -> None:
     secrets.begin_delete_secret("api-key").wait()
     with pytest.raises(ResourceNotFoundError):
         secrets.get_secret("api-key")
+
+
+def test_documents_are_kept_until_a_reset(azure: SimulatedAzure) -> None:
+    from azure.cosmos import CosmosClient
+
+    path = f"{azure.scope}/providers/{DOCUMENTS}/shop-docs?api-version=2024-11-15"
+    address = azure.send("GET", path).json()["properties"]["documentEndpoint"]
+    client = CosmosClient(address, "c2ltdWxhdG9y", connection_verify=azure.ca)
+    rows = client.get_database_client("app").get_container_client("rows")
+    rows.upsert_item({"id": "1", "pk": "a"})
+    assert rows.read_item("1", "a")["id"] == "1"
+    azure.server.call("POST", "/reset")
+    assert list(rows.read_all_items()) == []
 
 
 def test_nothing_is_left_after_a_reset(azure: SimulatedAzure, queue: Any) -> None:

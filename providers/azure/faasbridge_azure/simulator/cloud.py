@@ -34,6 +34,7 @@ class Cloud:
         self._resources: dict[str, dict[str, Any]] = {}
         self._accounts: dict[str, Account] = {}
         self._vaults: dict[str, Vault] = {}
+        self._documents: dict[str, Any] = {}
         self._sites: dict[str, Site] = {}
         self._ports: dict[str, int] = {}
         self._session: Any = None
@@ -70,7 +71,7 @@ class Cloud:
         await self.grid.stop()
         await asyncio.gather(*(site.stop() for site in self._sites.values()))
         await self.listening.stop_all()
-        await asyncio.gather(*(account.stop() for account in self._accounts.values()))
+        await asyncio.gather(*(account.stop() for account in (*self._accounts.values(), *self._documents.values())))
         if self._session is not None:
             await self._session.close()
 
@@ -86,6 +87,7 @@ class Cloud:
         await self.grid.stop()
         keep = frozenset(self._deployment_containers())
         await asyncio.gather(*(account.empty(keep) for account in self._accounts.values()))
+        await asyncio.gather(*(account.reset() for account in self._documents.values()))
         for vault in self._vaults.values():
             vault.reset()
         self.traces.clear()
@@ -181,7 +183,7 @@ class Cloud:
         elif kind == _ASSIGNMENTS and not made["properties"].get("principalId"):
             raise ArmError("PrincipalNotFound", "The role assignment has no principalId.")
         elif kind.startswith("microsoft.documentdb/"):
-            raise ArmError("ServiceUnavailable", "The simulator has no Cosmos DB.", 503)
+            await self._put_documents(body, made)
         self._resources[id.lower()] = made
 
     async def delete(self, id: str) -> None:
@@ -201,6 +203,12 @@ class Cloud:
             await self.listening.stop(site.port)
             await self.listening.stop(site.scm_port)
             await asyncio.to_thread(shutil.rmtree, site.folder, True)
+        elif kind == "microsoft.documentdb/databaseaccounts":
+            await self._documents.pop(name).stop()
+        elif kind.endswith(("/sqldatabases", "/sqldatabases/containers")):
+            account_name, *parts = there["name"].split("/")
+            if account_name in self._documents:
+                await self._documents[account_name].delete(parts)
         elif kind == "microsoft.keyvault/vaults":
             await self.listening.stop(self._ports.pop(f"vault {name}"))
             del self._vaults[name]
@@ -266,6 +274,18 @@ class Cloud:
         made["properties"]["primaryEndpoints"] = {
             service: f"https://127.0.0.1:{self._ports[service]}/{name}" for service in ("blob", "queue")
         }
+
+    async def _put_documents(self, body: dict[str, Any], made: dict[str, Any]) -> None:
+        from .documents import CosmosAccount
+
+        name, *parts = body["name"].split("/")
+        kind = body["type"].lower().rpartition("/")[2]
+        if kind == "databaseaccounts":
+            if name not in self._documents:
+                self._documents[name] = await asyncio.to_thread(CosmosAccount, self.listening.tls)
+            made["properties"]["documentEndpoint"] = self._documents[name].endpoint
+        elif kind in ("sqldatabases", "containers") and self.find(body["id"]) is None:
+            await self._documents[name].make(parts, made["properties"].get("resource") or {"id": parts[-1]})
 
     async def _put_vault(self, name: str, made: dict[str, Any]) -> None:
         if name not in self._vaults:

@@ -16,8 +16,8 @@ class Listening:
         authority = trustme.CA()
         self.ca = folder / "ca.pem"
         authority.cert_pem.write_to_path(str(self.ca))
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1", "localhost").configure_cert(self._tls)
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1", "localhost").configure_cert(self.tls)
         self._runners: dict[int, Any] = {}
 
     async def start(self, handler: Any, *, tls: bool) -> int:
@@ -26,7 +26,7 @@ class Listening:
 
         runner = web.ServerRunner(web.Server(handler, access_log=None), handle_signals=False)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self._tls if tls else None)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self.tls if tls else None)
         await site.start()
         port: int = runner.addresses[0][1]
         self._runners[port] = runner
