@@ -7,7 +7,9 @@ children, and it is itself Resource Manager (`arm/`), the functions host (`host/
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +27,26 @@ class AzureSimulator(DeployedSimulator):
     def launch(self, folder: Path) -> tuple[subprocess.Popen[bytes], Server]:
         return launch(folder, test=self.test, keep=self.keep)
 
-    def connect(self, server: Server) -> Deployer:
-        return connect(self.stage, server)
+    class Owner:
+    """A credential of azure-core's kind: the one who owns the simulator's subscription."""
+
+    def get_token(self, *scopes: str, **options: Any) -> Any:
+        from azure.core.credentials import AccessToken
+
+        return AccessToken("owner", int(time.time()) + 3600)
 
 
 def connect(stage: Stage, server: Server) -> Deployer:
-    """The deployer with the official clients on that server's addresses: `address` is Resource Manager's, `ca` the file
-    of the certificate to trust, `subscription` and `tenant` the only ones that there are."""
+    """The deployer with the official clients: the stage's settings name the only subscription and tenant that there
+    are, and `resource_manager`, the address of Resource Manager."""
     from ..deployer import AzureDeployer  # type: ignore[import-not-found, unused-ignore]
-    from ..drivers.clients import Clients  # type: ignore[import-not-found, unused-ignore]
+    from ..drivers.clients import Clients
 
-    found: Deployer = AzureDeployer(stage, Clients(**server.details))
-    return found
+    found = server.details
+    own = {"subscription": found["subscription"], "tenant": found["tenant"], "resource_manager": found["address"]}
+    settings = {"location": "westeurope", **stage.settings, **own}
+    made: Deployer = AzureDeployer(replace(stage, settings=settings), Clients(credential=Owner(), ca=found["ca"]))
+    return made
 
 
 def simulated_deployer(stage: Stage) -> Deployer:
