@@ -27,7 +27,11 @@ class AzureSimulator(DeployedSimulator):
     def launch(self, folder: Path) -> tuple[subprocess.Popen[bytes], Server]:
         return launch(folder, test=self.test, keep=self.keep)
 
-    class Owner:
+    def connect(self, server: Server) -> Deployer:
+        return connect(self.stage, server)
+
+
+class Owner:
     """A credential of azure-core's kind: the one who owns the simulator's subscription."""
 
     def get_token(self, *scopes: str, **options: Any) -> Any:
