@@ -1,4 +1,4 @@
-"""One app and stage as one CloudFormation stack, `<app>-<stage>`. The modules beside this one are its parts:
+"""One app and stage as one CloudFormation stack, `<app>-<stage>`. Its parts are in `deploying/`:
 
     planning -> changes        what would be done: the stack's template, tags and code against the wanted ones
     rollout -> artifacts       doing it: artifact, change set, progress from the stack's events, then the code check
@@ -25,15 +25,15 @@ from faasbridge.resources import Resource
 from faasbridge.spec import AppSpec
 from faasbridge.suggest import nearest
 
-from . import code, inboxes, invoking, logs, secrets
-from .addresses import addresses, third_party_drivers
-from .artifacts import Artifacts
-from .connection import Account, Clients, faults
-from .letters import Letters
-from .planning import Planner
-from .rollout import Rollout
-from .stack import Stack, StackResource
-from .teardown import Teardown
+from .deploying import code, inboxes, invoking, logs, secrets
+from .deploying.addresses import addresses, third_party_drivers
+from .deploying.artifacts import Artifacts
+from .deploying.connection import Account, Clients, faults
+from .deploying.letters import Letters
+from .deploying.planning import Planner
+from .deploying.rollout import Rollout
+from .deploying.stack import Stack, StackResource
+from .deploying.teardown import Teardown
 from .template.names import endpoint_output
 
 STACK_NAME_CHARS = 128  # Source: CloudFormation API Reference, CreateStack, StackName

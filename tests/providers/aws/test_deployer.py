@@ -26,7 +26,9 @@ def clients() -> Iterator[Clients]:
 @pytest.fixture
 def life(clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     life = Deployment(clients, f"life{uuid4().hex[:6]}", tmp_path, monkeypatch)
-    monkeypatch.setattr("faasbridge_aws.rollout._lint", lambda planned: None)  # these templates are not meant for AWS
+    monkeypatch.setattr(
+        "faasbridge_aws.deploying.rollout._lint", lambda *_: None
+    )  # these templates are not meant for AWS
     life.template = template(life.stack, function(), inbox(), table("rows"))
     return life
 
@@ -231,7 +233,7 @@ def test_a_large_artifact_is_uploaded_in_parts_and_only_once(
     life: Deployment, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     life.code = f"def handler(event, context): return 'big'\n# {uuid4().hex}" + "x" * (6 * 1024 * 1024)
-    monkeypatch.setattr("faasbridge_aws.artifacts._PART_BYTES", 5 * 1024 * 1024)
+    monkeypatch.setattr("faasbridge_aws.deploying.artifacts._PART_BYTES", 5 * 1024 * 1024)
     progress = [each for each in life.deploy() if each.step.kind == "artifact"]
     assert [each.detail for each in progress if "%" in each.detail][-1].startswith("100 %")
     assert life.answer() == '"big"'

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from faasbridge.deploy import Step
-from faasbridge_aws import changes
+from faasbridge_aws.deploying import changes
 
 
 def resource(kind: str, name: str, type_: str, part: str = "") -> dict[str, Any]:

@@ -17,8 +17,8 @@ from faasbridge.cli.faults import CLOUD, explained
 from faasbridge.errors import DeployError
 from faasbridge.provider import Stage
 from faasbridge.spec import AppSpec
-from faasbridge_aws.connection import faults
 from faasbridge_aws.deployer import AwsDeployer
+from faasbridge_aws.deploying.connection import faults
 
 sys.path.insert(0, str(Path(__file__).parent))
 from deploying import artifact_of

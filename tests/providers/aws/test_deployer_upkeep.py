@@ -16,8 +16,9 @@ from faasbridge import Message, Request
 from faasbridge.drivers import Binding
 from faasbridge.errors import ConfigError, FaaSBridgeError, NotFound
 from faasbridge.provider import LogLine
-from faasbridge_aws import logs, wire
+from faasbridge_aws import wire
 from faasbridge_aws.dead_letters import mark
+from faasbridge_aws.deploying import logs
 from faasbridge_aws.drivers.secret import SecretDriver
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -46,7 +47,7 @@ def clients() -> Iterator[Clients]:
 @pytest.fixture
 def life(clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     life = Deployment(clients, f"life{uuid4().hex[:6]}", tmp_path, monkeypatch)
-    monkeypatch.setattr("faasbridge_aws.rollout._lint", lambda planned: None)
+    monkeypatch.setattr("faasbridge_aws.deploying.rollout._lint", lambda *_: None)
     life.code = CODE
     life.template = template(life.stack, function(), inbox(), function("http"), secret("token"))
     life.deploy()

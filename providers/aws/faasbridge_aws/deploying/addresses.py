@@ -8,10 +8,10 @@ from faasbridge.app import App
 from faasbridge.provider import Stage
 from faasbridge.resources import Resource
 
-from .bind import DRIVERS
+from ..bind import DRIVERS
+from ..template.names import dead_letters_name
 from .connection import Account
 from .stack import StackResource
-from .template.names import dead_letters_name
 
 
 def addresses(

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import uuid4
 
+from ..drivers.secret import UNSET
 from .connection import Clients
-from .drivers.secret import UNSET
 
 
 def set_value(clients: Clients, secret: str, value: str) -> None:

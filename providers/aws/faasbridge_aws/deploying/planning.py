@@ -19,11 +19,11 @@ from faasbridge.errors import DeployError
 from faasbridge.provider import Artifact, Stage
 from faasbridge.spec import AppSpec
 
+from ..template import tags
 from . import changes, code
 from .artifacts import Artifacts, code_sha256, to_text
 from .connection import Account, code_of, message_of
 from .stack import UNMADE, Owner, Stack, StackResource, owners
-from .template import tags
 
 PREFIX = "faasbridge-"
 MOST_BYTES = 51_200  # a template in a request. Source: CloudFormation quotas, "Template body size in a request"

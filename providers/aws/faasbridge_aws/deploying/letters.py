@@ -18,9 +18,9 @@ from faasbridge.errors import InvalidEvent
 from faasbridge.event_json import to_dict
 from faasbridge.events import BlobEvent, Change, Event, Message
 
-from . import dead_letters, events
+from .. import dead_letters, events
+from ..events_sqs import message
 from .connection import Clients
-from .events_sqs import message
 from .inboxes import Inbox
 
 _HIDDEN_S = 120

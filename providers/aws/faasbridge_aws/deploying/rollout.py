@@ -184,7 +184,7 @@ class Rollout:
 
 
 def _lint(planned: Planned, region: str) -> None:
-    from .lint import check
+    from ..lint import check
 
     check(planned.template, region)
 

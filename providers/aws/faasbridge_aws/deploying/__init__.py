@@ -1,0 +1,1 @@
+"""The parts of `faasbridge_aws.deployer`, whose docstring says how they hang together."""
