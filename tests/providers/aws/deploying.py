@@ -23,14 +23,12 @@ from faasbridge.provider import Artifact, Stage
 from faasbridge.simulation.environments import environment
 from faasbridge.spec import AppSpec
 from faasbridge_aws.deployer import AwsDeployer
-
-MINISTACK = "ministack==1.5.33"
-
+from faasbridge_aws.simulator.tools import SERVICES
 
 @contextmanager
 def local_aws() -> Iterator[str]:
     """The endpoint of a server that ends with the block."""
-    python = environment("ministack", [MINISTACK])
+    python = environment("ministack", SERVICES)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{probe.getsockname()[1]}"
