@@ -1,4 +1,4 @@
-"""The photos app in the local cloud, as `faasbridge dev` starts it, and a headless Chromium."""
+"""The photos app as `faasbridge dev` starts it, and a headless Chromium."""
 
 from __future__ import annotations
 
@@ -33,14 +33,15 @@ FLAGS = (
 sys.path.insert(0, str(Path(__file__).parent))
 
 
-@pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL that `faasbridge dev apps/photos` prints."""
+@pytest.fixture(scope="session", params=["local", "aws"])
+def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL that `faasbridge dev apps/photos` prints, on each provider that runs here."""
+    options = ["--port", "0"] if request.param == "local" else ["--provider", request.param]
     folder = tmp_path_factory.mktemp("dev")
     output = folder / "output.txt"
     with output.open("w") as out:
         dev = subprocess.Popen(
-            [sys.executable, "-m", "faasbridge", "dev", "apps/photos", "--port", "0"],
+            [sys.executable, "-m", "faasbridge", "dev", "apps/photos", *options],
             cwd=ROOT,
             env={**os.environ, "FAASBRIDGE_STATE": str(folder / "state"), "NO_COLOR": "1"},
             stdin=subprocess.DEVNULL,
