@@ -93,17 +93,6 @@ def reindex(db: sqlite3.Connection, table: str, indexes: Indexes) -> None:
             _index(db, table, key, sort, loads(text), indexes)
 
 
-def matches(actual: Any, expected: Any) -> bool:
-    """Equal as Python has it, 1 and 1.0 included, but True is not 1."""
-    if isinstance(actual, bool) or isinstance(expected, bool):
-        return actual is expected
-    if isinstance(actual, dict) and isinstance(expected, dict):
-        return actual.keys() == expected.keys() and all(matches(actual[k], expected[k]) for k in actual)
-    if isinstance(actual, list) and isinstance(expected, list):
-        return len(actual) == len(expected) and all(map(matches, actual, expected))
-    return bool(actual == expected)
-
-
 def timestamp(at: datetime | None) -> float | None:
     return None if at is None else at.timestamp()
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ...adapter.matching import matches
 from ...codec import dumps, loads
 from ...drivers import Binding
 from ...errors import Conflict, NotFound, PayloadTooLarge
@@ -163,7 +164,7 @@ class TableDriver:
             raise Conflict(f"table {self._name!r} has no row {self._label(key, sort)} to compare with if_match")
         item = loads(row.text)
         for name, value in expected.items():
-            if not rows.matches(item.get(name), value):
+            if not matches(item.get(name), value):
                 raise Conflict(f"{name!r} of row {self._label(key, sort)} of table {self._name!r} is not {value!r}")
 
     def _text(self, item: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ from faasbridge.spec import AppSpec
 from faasbridge_aws.deployer import AwsDeployer
 from faasbridge_aws.simulator.tools import SERVICES
 
+
 @contextmanager
 def local_aws() -> Iterator[str]:
     """The endpoint of a server that ends with the block."""

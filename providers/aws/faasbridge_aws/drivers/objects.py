@@ -13,12 +13,12 @@ import obstore
 from obstore.store import S3Store
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.streams import reader
 from faasbridge.errors import FaaSBridgeError, NotFound, PermissionDenied, Throttled
 from faasbridge.media_types import media_type
 from faasbridge.resources import BlobInfo
 
 from .clients import CONNECT_S, READ_S, TRIES, is_local
-from .streams import reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,13 +13,13 @@ import time
 from datetime import UTC, datetime
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter import cursors
+from faasbridge.adapter.streams import blocks, reader
 from faasbridge.errors import Conflict, NotFound
 from faasbridge.media_types import media_type
 from faasbridge.resources import BlobInfo, Page
 
-from . import cursors
 from .errors import call, code_of
-from .streams import blocks, reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -14,14 +14,15 @@ import random
 import time
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter import cursors
+from faasbridge.adapter.matching import matches
 from faasbridge.errors import Conflict, NotFound, Throttled
 from faasbridge.resources import Page
 
 from .. import attribute_value as av
-from . import cursors
 from .clients import of
 from .errors import call, code_of, translated
-from .expressions import Expressions, matches
+from .expressions import Expressions
 from .updates import changes, needs_row
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from binascii import a2b_base64, b2a_base64, crc32
 
-from faasbridge._typing import TYPE_CHECKING
+from .._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

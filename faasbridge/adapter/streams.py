@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from faasbridge._typing import TYPE_CHECKING
+from .._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
