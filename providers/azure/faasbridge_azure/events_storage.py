@@ -13,6 +13,7 @@ from faasbridge.errors import InvalidEvent
 from faasbridge.events import BlobEvent
 from faasbridge.http import unquote
 
+from .blob_names import to_key
 from .events_common import found_in
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def decode(event: dict[str, Any]) -> BlobEvent:
     deleted = kind == "delete"
     return BlobEvent(
         container,
-        key,
+        to_key(key),
         size=0 if deleted else int(data.get("contentLength") or 0),
         etag="" if deleted else str(data.get("eTag") or "").strip('"'),
         kind=kind,
@@ -54,7 +55,7 @@ def decode(event: dict[str, Any]) -> BlobEvent:
 
 
 def place(subject: str, url: str) -> tuple[str, str]:
-    """Container and key; empty where neither says them."""
+    """Container and the blob's name; empty where neither says them."""
     _, _, rest = subject.partition(_CONTAINERS)
     container, found, key = rest.partition(_BLOBS)
     path = url.partition("://")[2].partition("?")[0].partition("#")[0].partition("/")[2]
@@ -84,7 +85,7 @@ def decode_stream(stream: Any) -> BlobEvent:
     time = iso_time(properties.get("LastModified"))
     return BlobEvent(
         container,
-        key,
+        to_key(key),
         size=int(stream.length or 0),
         etag=etag,
         id=f"{stream.name}#{etag or (time.isoformat() if time else '')}",

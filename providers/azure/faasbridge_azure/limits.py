@@ -57,6 +57,27 @@ LIMITS = Limits(
             "a signed PUT cannot limit the size: "
             "https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas"
         ),
+        "signed-put-type": (
+            "a signed PUT takes any content type, a URL cannot bind it: "
+            "https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas"
+        ),
+        "signed-put-header": (
+            "a signed PUT has to bring the header x-ms-blob-type: BlockBlob: "
+            "https://learn.microsoft.com/rest/api/storageservices/put-blob"
+        ),
+        "object-key-order": (
+            "keys with a backslash, or with '.' or '..' as a part of their path, are kept under other names and listed "
+            "after the rest: https://learn.microsoft.com/rest/api/storageservices/"
+            "naming-and-referencing-containers--blobs--and-metadata"
+        ),
+        "table-expiry-events": (
+            "a row that expires makes no change event: Cosmos DB's feed of latest versions does not tell of what its "
+            f"time to live deletes: {_DOCS}/cosmos-db/change-feed-modes"
+        ),
+        "table-consistency": (
+            "rows are read after write where the account's consistency is Strong, which templates of FaaSBridge set; "
+            f"with Session, Azure's default, only by the client that wrote: {_DOCS}/cosmos-db/consistency-levels"
+        ),
         "table-foreign-writes": (
             f"writes past FaaSBridge's driver raise no change events: {_DOCS}/cosmos-db/change-feed-modes"
         ),

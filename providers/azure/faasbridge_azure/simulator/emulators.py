@@ -82,7 +82,8 @@ class Program:
             env={**os.environ, **env},
             start_new_session=True,
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         try:
             self.ports = self._ports(ready)
         except BaseException:
@@ -100,6 +101,7 @@ class Program:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._reader.join(STOP_S)
 
     def __enter__(self) -> Self:
         return self
@@ -111,9 +113,10 @@ class Program:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if self._lines.qsize() < 1000:  # nobody reads what comes after it is ready
-                self._lines.put(line)
+        with self._process.stdout as output:
+            for line in output:
+                if self._lines.qsize() < 1000:  # nobody reads what comes after it is ready
+                    self._lines.put(line)
         self._lines.put(None)
 
     def _ports(self, ready: Sequence[str]) -> list[int]:

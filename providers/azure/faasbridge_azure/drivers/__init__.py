@@ -1,0 +1,1 @@
+"""Azure's drivers. Importing one brings no SDK; making one does."""

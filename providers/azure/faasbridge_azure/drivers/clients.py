@@ -1,0 +1,202 @@
+"""Clients of Azure's services: one a place and process, made on first use.
+
+Who asks is the function app's managed identity, and elsewhere whoever is logged in, as `DefaultAzureCredential` finds
+them. Retries are the SDKs' own, for 429, 5xx and broken connections, with exponential back-off and jitter; what is
+wrong with a request is told at once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from faasbridge._typing import TYPE_CHECKING
+from faasbridge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+TRIES = 6
+CONNECT_S, READ_S = 5.0, 60.0
+STORAGE_SCOPE = "https://storage.azure.com/.default"
+CLAIMS = "FAASBRIDGE_CLAIMS"
+
+
+class Clients:
+    """What is not given comes from the environment.
+
+    `credential` is one of azure-core's kind; `storage_key` and `cosmos_key` are keys instead, which only emulators
+    need; `ca` is a file of certificates to trust, `claims` the URL of the container for messages too large for a queue
+    (FAASBRIDGE_CLAIMS). Raises ConfigError for an address without TLS that is not this machine's.
+    """
+
+    def __init__(
+        self,
+        *,
+        credential: Any = None,
+        storage_key: str | None = None,
+        cosmos_key: str | None = None,
+        ca: str | None = None,
+        claims: str | None = None,
+    ) -> None:
+        self._credential = credential
+        self.storage_key = storage_key
+        self._cosmos_key = cosmos_key
+        self.ca = ca
+        self.claims = claims or os.environ.get(CLAIMS) or None
+        self._made: dict[tuple[str, str], Any] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def credential(self) -> Any:
+        with self._lock:
+            if self._credential is None:
+                if "IDENTITY_ENDPOINT" in os.environ and "IDENTITY_HEADER" in os.environ:
+                    from .identity import ManagedIdentity
+
+                    self._credential = ManagedIdentity(os.environ.get("AZURE_CLIENT_ID"))
+                else:
+                    from azure.identity import DefaultAzureCredential
+
+                    self._credential = DefaultAzureCredential()
+            return self._credential
+
+    def token(self, scope: str) -> tuple[str, int]:
+        """A token and when it expires, in seconds since 1970."""
+        credential = self.credential
+        if hasattr(credential, "token"):
+            return credential.token(scope)  # type: ignore[no-any-return]
+        found = credential.get_token(scope)
+        return found.token, found.expires_on
+
+    def container(self, url: str) -> Any:
+        """`azure.storage.blob.ContainerClient`"""
+
+        def make() -> Any:
+            from azure.storage.blob import ContainerClient, ExponentialRetry
+
+            return ContainerClient.from_container_url(url, self._storage(), **self._storage_options(ExponentialRetry))
+
+        return self._get("container", url, make)
+
+    def blob_account(self, container_url: str) -> Any:
+        """`azure.storage.blob.BlobServiceClient` of a container's account."""
+
+        def make() -> Any:
+            from azure.storage.blob import BlobServiceClient, ExponentialRetry
+
+            return BlobServiceClient(account_url, self._storage(), **self._storage_options(ExponentialRetry))
+
+        account_url = container_url.rpartition("/")[0]
+        return self._get("blob account", account_url, make)
+
+    def queue(self, url: str) -> Any:
+        """`azure.storage.queue.QueueClient`; texts go and come as they are."""
+
+        def make() -> Any:
+            from azure.storage.queue import ExponentialRetry, QueueClient
+
+            return QueueClient.from_queue_url(url, self._storage(), **self._storage_options(ExponentialRetry))
+
+        return self._get("queue", url, make)
+
+    def cosmos(self, endpoint: str) -> Any:
+        """`azure.cosmos.CosmosClient`"""
+
+        def make() -> Any:
+            from azure.cosmos import CosmosClient
+
+            credential = self._cosmos_key or self.credential
+            return CosmosClient(endpoint, credential, retry_total=TRIES + 3, **self._verify())
+
+        return self._get("cosmos", endpoint, make)
+
+    def publisher(self, endpoint: str) -> Any:
+        """`azure.eventgrid.EventGridPublisherClient` of a custom topic."""
+
+        def make() -> Any:
+            from azure.eventgrid import EventGridPublisherClient
+
+            return EventGridPublisherClient(endpoint, self.credential, **self._core_options())
+
+        return self._get("publisher", endpoint, make)
+
+    def vault(self, url: str) -> Any:
+        """`azure.keyvault.secrets.SecretClient`"""
+
+        def make() -> Any:
+            from azure.keyvault.secrets import SecretClient
+
+            return SecretClient(url, self.credential, **self._core_options())
+
+        return self._get("vault", url, make)
+
+    def _get(self, service: str, place: str, make: Callable[[], Any]) -> Any:
+        found = self._made.get((service, place))
+        if found is None:
+            is_local(place)
+            with self._lock:
+                found = self._made.get((service, place))
+                if found is None:
+                    found = self._made[service, place] = make()
+        return found
+
+    def _storage(self) -> Any:
+        return self.storage_key or self.credential
+
+    def _storage_options(self, retry: Callable[..., Any]) -> dict[str, Any]:
+        # Its defaults wait 15 s before the second try, which is longer than many functions run.
+        policy = retry(initial_backoff=1, increment_base=2, retry_total=TRIES - 1, random_jitter_range=1)
+        return {"retry_policy": policy, "connection_timeout": CONNECT_S, "read_timeout": READ_S, **self._verify()}
+
+    def _core_options(self) -> dict[str, Any]:
+        policy = _jittered(retry_total=TRIES - 1, retry_backoff_factor=0.4)
+        return {"retry_policy": policy, "connection_timeout": CONNECT_S, "read_timeout": READ_S, **self._verify()}
+
+    def _verify(self) -> dict[str, Any]:
+        return {"connection_verify": self.ca} if self.ca else {}
+
+
+def is_local(address: str) -> bool:
+    """Whether it is this machine's, by plain HTTP. Raises ConfigError where plain HTTP would leave the machine."""
+    scheme, _, rest = address.partition("://")
+    if scheme == "https":
+        return False
+    host = rest.partition("/")[0].rpartition("@")[2]
+    host = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+    is_number = host.startswith("127.") and host.replace(".", "").isdigit()
+    if scheme != "http" or not (host in ("localhost", "[::1]") or is_number or host.endswith(".localhost")):
+        raise ConfigError(f"the Azure address {address} has no TLS and is not this machine's: use https://")
+    return True
+
+
+def _jittered(**options: Any) -> Any:
+    """azure-core's retries with a random part, which storage's have and it has not."""
+    import random
+
+    from azure.core.pipeline.policies import RetryPolicy
+
+    class Jittered(RetryPolicy[Any, Any]):
+        def get_backoff_time(self, settings: dict[str, Any]) -> float:
+            return random.uniform(0.5, 1) * super().get_backoff_time(settings)  # noqa: S311 - jitter
+
+    return Jittered(**options)
+
+
+_default: Clients | None = None
+_lock = threading.Lock()
+
+
+def default() -> Clients:
+    """The process's own, from its environment."""
+    global _default
+    with _lock:
+        if _default is None:
+            _default = Clients()
+        return _default
+
+
+def of(options: Any) -> Clients:
+    """Those that a binding's options bring, else the process's own."""
+    return options.get("clients") or default()
