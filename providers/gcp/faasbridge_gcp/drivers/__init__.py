@@ -1,0 +1,1 @@
+"""Google Cloud's drivers. Importing one brings no SDK; making one does."""

@@ -1,0 +1,85 @@
+"""Clients of Google Cloud's services: one a service and process, made on first use."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from faasbridge._typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+_GRPC = {
+    "secretmanager": ("google.cloud.secretmanager_v1", "SecretManagerServiceClient"),
+    "publisher": ("google.pubsub_v1", "PublisherClient"),
+}
+
+
+class Clients:
+    """`get("publisher")` gives Google's client. What is not given comes from where the SDK takes it.
+
+    `endpoints`: `google` is host and port of every gRPC service without TLS, for simulators. Then no credentials are
+    sent there.
+    """
+
+    def __init__(
+        self,
+        project: str | None = None,
+        endpoints: Mapping[str, str] | None = None,
+        credentials: Any = None,
+    ) -> None:
+        self.project = project or os.environ.get("GOOGLE_CLOUD_PROJECT") or None
+        self.endpoints = dict(endpoints or {})
+        self.credentials = credentials
+        self._made: dict[str, Any] = {}
+        self._lock = threading.RLock()
+
+    def get(self, service: str) -> Any:
+        """Raises KeyError for a service that has no driver."""
+        module, name = _GRPC[service]
+        return self.once(service, lambda: self._grpc(module, name))
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        found = self._made.get(name)
+        if found is None:
+            with self._lock:
+                found = self._made.get(name)
+                if found is None:
+                    found = self._made[name] = make()
+        return found
+
+    def _grpc(self, module: str, name: str) -> Any:
+        from importlib import import_module
+
+        kind = getattr(import_module(module), name)
+        address = self.endpoints.get("google")
+        if address is None and name == "PublisherClient":
+            address = os.environ.get("PUBSUB_EMULATOR_HOST") or None
+        if address is None:
+            return kind(credentials=self.credentials)
+        return kind(transport=kind.get_transport_class("grpc")(channel=self._channel(address)))
+
+    def _channel(self, address: str) -> Any:
+        import grpc  # type: ignore[import-untyped, unused-ignore]
+
+        return self.once(f"channel {address}", lambda: grpc.insecure_channel(address))
+
+
+_default: Clients | None = None
+_lock = threading.Lock()
+
+
+def default() -> Clients:
+    """The process's own, from its environment."""
+    global _default
+    with _lock:
+        if _default is None:
+            _default = Clients()
+        return _default
+
+
+def of(options: Any) -> Clients:
+    """Those that a binding's options bring, else the process's own."""
+    return options.get("clients") or default()

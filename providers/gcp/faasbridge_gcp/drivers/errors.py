@@ -1,0 +1,56 @@
+"""Google's faults as ours. Knows them by the names of their classes, so it needs no SDK.
+
+Source: google-api-core's reference, `google.api_core.exceptions`; Cloud APIs, "Errors".
+"""
+
+from __future__ import annotations
+
+from faasbridge._typing import TYPE_CHECKING
+from faasbridge.errors import Conflict, FaaSBridgeError, NotFound, PayloadTooLarge, PermissionDenied, Throttled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_DENIED = frozenset(("Forbidden", "PermissionDenied"))
+_CREDENTIALS = frozenset(("Unauthorized", "Unauthenticated", "DefaultCredentialsError", "RefreshError"))
+_THROTTLED = frozenset(("TooManyRequests", "ResourceExhausted"))
+_CONFLICT = frozenset(("Aborted", "AlreadyExists", "Conflict", "PreconditionFailed", "FailedPrecondition"))
+_INVALID = frozenset(("BadRequest", "InvalidArgument", "OutOfRange"))
+_TOO_LARGE = ("too large", "too big", "exceeds the maximum", "longer than", "larger than")
+
+
+def call(what: str, method: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
+    """One operation of a client; `what` names the resource in errors: "queue 'jobs'"."""
+    try:
+        return method(*arguments, **parameters)
+    except Exception as error:
+        fault = translated(error, what)
+        if fault is error:
+            raise
+        raise fault from error
+
+
+def translated(error: Exception, what: str) -> Exception:
+    """Our fault for Google's; anything that is no fault of a service or its client comes back as it is."""
+    if not type(error).__module__.startswith(("google.", "grpc", "requests", "urllib3")):
+        return error
+    name, message = type(error).__name__, str(getattr(error, "message", None) or error)
+    if name in _CREDENTIALS:
+        return PermissionDenied(f"{what}: Google Cloud does not accept the credentials: log in again. {message}")
+    if name in _DENIED:
+        return PermissionDenied(
+            f"{what}: Google Cloud does not allow this: {message}. "
+            "Name the operation in the function's uses= and deploy"
+        )
+    if name == "NotFound":
+        return NotFound(f"{what} does not exist in Google Cloud: {message}")
+    if name in _THROTTLED:
+        return Throttled(f"{what}: Google Cloud throttles, also after several tries: {message}")
+    if name == "RequestEntityTooLarge" or (name in _INVALID and any(part in message.lower() for part in _TOO_LARGE)):
+        return PayloadTooLarge(f"{what}: {message}. Put the data into a bucket and send or keep its key")
+    if name in _CONFLICT:
+        return Conflict(f"{what}: {message}")
+    if name in _INVALID:
+        return ValueError(f"{what}: Google Cloud does not take this: {message}")
+    return FaaSBridgeError(f"{what}: Google Cloud answered {name}: {message}")
