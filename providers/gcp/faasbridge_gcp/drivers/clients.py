@@ -20,8 +20,8 @@ _GRPC = {
 class Clients:
     """`get("publisher")` gives Google's client. What is not given comes from where the SDK takes it.
 
-    `endpoints`: `google` is host and port of every gRPC service without TLS, for simulators. Then no credentials are
-    sent there.
+    `endpoints`: `google` is host and port of every gRPC service without TLS, `storage` a URL, for
+    simulators. Then no credentials are sent there.
     """
 
     def __init__(
@@ -38,6 +38,8 @@ class Clients:
 
     def get(self, service: str) -> Any:
         """Raises KeyError for a service that has no driver."""
+        if service == "storage":
+            return self.once(service, self._storage)
         module, name = _GRPC[service]
         return self.once(service, lambda: self._grpc(module, name))
 
@@ -60,6 +62,20 @@ class Clients:
         if address is None:
             return kind(credentials=self.credentials)
         return kind(transport=kind.get_transport_class("grpc")(channel=self._channel(address)))
+
+    def _storage(self) -> Any:
+        from importlib import import_module
+
+        storage: Any = import_module("google.cloud.storage")
+
+        address = self.endpoints.get("storage")
+        if address is None:
+            return storage.Client(self.project, self.credentials)
+        from google.auth.credentials import AnonymousCredentials
+
+        nobody: Any = AnonymousCredentials
+        options = {"api_endpoint": address}
+        return storage.Client(self.project, nobody(), client_options=options)
 
     def _channel(self, address: str) -> Any:
         import grpc  # type: ignore[import-untyped, unused-ignore]
