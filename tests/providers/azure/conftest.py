@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import json
+import sys
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from emulated_services import Services
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[Services]:
+    """Azure's services on this machine."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    from emulated_services import running
+
+    with running() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from faasbridge_azure.bind import drivers_for
 from faasbridge_azure.plugin import Azure
 
 sys.path.insert(0, str(Path(__file__).parent))
-from services import Services, running
+from emulated_services import Services, running
 
 
 class Emulated:

@@ -12,14 +12,15 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter import cursors
+from faasbridge.adapter.streams import reader
 from faasbridge.errors import Conflict, FaaSBridgeError, NotFound
 from faasbridge.media_types import media_type
 from faasbridge.resources import BlobInfo, Page
 
 from ..blob_names import from_metadata, to_key, to_metadata, to_name, to_prefix
-from . import cursors, listing
+from . import listing
 from .errors import code_of, status_of, translating
-from .streams import reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

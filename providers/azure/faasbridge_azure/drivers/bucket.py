@@ -9,9 +9,9 @@ from __future__ import annotations
 from itertools import chain
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.streams import blocks
 
 from .clients import of
-from .objects import Objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from faasbridge.resources import BlobInfo, Page
 
     from .blobs import Blobs
+    from .objects import Objects
+
+_BLOCK = 8 * 1024 * 1024
 
 
 class BucketDriver:
@@ -28,7 +31,7 @@ class BucketDriver:
         self._url = binding.address.rstrip("/")
         self._what = f"bucket {binding.name!r}"
         self._clients = of(binding.options)
-        self._quick = Objects(self._url, self._what, self._clients)
+        self._quick = self._clients.objects(self._url, self._what)
         self._full: Blobs | None = None
 
     @property
@@ -52,13 +55,10 @@ class BucketDriver:
         if_match: str | None,
     ) -> BlobInfo:
         if not isinstance(data, bytes):
-            from .streams import blocks
-
-            parts = blocks(data)
+            parts = blocks(data, _BLOCK)
             first = next(parts)
-            second = next(parts, None)
-            if second is not None:
-                rest = chain((first, second), parts)
+            if len(first) == _BLOCK:
+                rest = chain((first,), filter(None, parts))
                 return self._blobs().put(key, rest, content_type, metadata, if_absent, if_match)
             data = first
         return self._for(key).put(key, data, content_type, metadata, if_absent, if_match)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .objects import Objects
+
 TRIES = 6
 CONNECT_S, READ_S = 5.0, 60.0
 STORAGE_SCOPE = "https://storage.azure.com/.default"
@@ -70,6 +72,16 @@ class Clients:
         found = credential.get_token(scope)
         return found.token, found.expires_on
 
+    def objects(self, url: str, what: str) -> Objects:
+        """obstore's of the container at `url`."""
+
+        def make() -> Objects:
+            from .objects import Objects
+
+            return Objects(url, what, self)
+
+        return self._get("objects", url, make)  # type: ignore[no-any-return]
+
     def container(self, url: str) -> Any:
         """`azure.storage.blob.ContainerClient`"""
 
@@ -113,12 +125,12 @@ class Clients:
         return self._get("cosmos", endpoint, make)
 
     def publisher(self, endpoint: str) -> Any:
-        """`azure.eventgrid.EventGridPublisherClient` of a custom topic."""
+        """`azure.eventgrid.EventGridPublisherClient` of a custom topic. It keeps no options: each `send` needs them."""
 
         def make() -> Any:
             from azure.eventgrid import EventGridPublisherClient
 
-            return EventGridPublisherClient(endpoint, self.credential, **self._core_options())
+            return EventGridPublisherClient(endpoint, self.credential)
 
         return self._get("publisher", endpoint, make)
 
@@ -128,7 +140,7 @@ class Clients:
         def make() -> Any:
             from azure.keyvault.secrets import SecretClient
 
-            return SecretClient(url, self.credential, **self._core_options())
+            return SecretClient(url, self.credential, **self.core_options())
 
         return self._get("vault", url, make)
 
@@ -150,9 +162,13 @@ class Clients:
         policy = retry(initial_backoff=1, increment_base=2, retry_total=TRIES - 1, random_jitter_range=1)
         return {"retry_policy": policy, "connection_timeout": CONNECT_S, "read_timeout": READ_S, **self._verify()}
 
-    def _core_options(self) -> dict[str, Any]:
-        policy = _jittered(retry_total=TRIES - 1, retry_backoff_factor=0.4)
-        return {"retry_policy": policy, "connection_timeout": CONNECT_S, "read_timeout": READ_S, **self._verify()}
+    def core_options(self) -> dict[str, Any]:
+        """For a client or request of azure-core's, whose waits have no random part: callers differ in the factor."""
+        import random
+
+        factor = random.uniform(0.2, 0.6)  # noqa: S311 - jitter
+        times = {"connection_timeout": CONNECT_S, "read_timeout": READ_S}
+        return {"retry_total": TRIES - 1, "retry_backoff_factor": factor, **times, **self._verify()}
 
     def _verify(self) -> dict[str, Any]:
         return {"connection_verify": self.ca} if self.ca else {}
@@ -169,19 +185,6 @@ def is_local(address: str) -> bool:
     if scheme != "http" or not (host in ("localhost", "[::1]") or is_number or host.endswith(".localhost")):
         raise ConfigError(f"the Azure address {address} has no TLS and is not this machine's: use https://")
     return True
-
-
-def _jittered(**options: Any) -> Any:
-    """azure-core's retries with a random part, which storage's have and it has not."""
-    import random
-
-    from azure.core.pipeline.policies import RetryPolicy
-
-    class Jittered(RetryPolicy[Any, Any]):
-        def get_backoff_time(self, settings: dict[str, Any]) -> float:
-            return random.uniform(0.5, 1) * super().get_backoff_time(settings)  # noqa: S311 - jitter
-
-    return Jittered(**options)
 
 
 _default: Clients | None = None

@@ -12,13 +12,13 @@ import obstore
 from obstore.store import AzureStore
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter.streams import reader
 from faasbridge.errors import Conflict, FaaSBridgeError, NotFound, PermissionDenied, Throttled
 from faasbridge.media_types import media_type
 from faasbridge.resources import BlobInfo
 
 from ..blob_names import from_metadata, to_metadata, to_name
 from .clients import CONNECT_S, READ_S, STORAGE_SCOPE, TRIES, is_local
-from .streams import reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -115,6 +115,13 @@ class Objects:
             metadata=dict(metadata),
             modified=datetime.now(UTC),
         )
+
+    def delete(self, key: str) -> None:
+        """Idempotent. obstore sends a batch of one, so that whoever listens to deletes hears of it as such."""
+        import contextlib
+
+        with contextlib.suppress(NotFound):
+            self._call(key, lambda name: obstore.delete(self._store, name))
 
     def _call(self, key: str, act: Callable[[str], Any]) -> Any:
         from obstore.exceptions import (

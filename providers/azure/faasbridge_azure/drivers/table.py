@@ -17,12 +17,13 @@ import random
 import time
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter import cursors
+from faasbridge.adapter.matching import matches
 from faasbridge.codec import decode, encode
 from faasbridge.errors import Conflict, NotFound, Throttled
 from faasbridge.resources import Page
 
 from .. import rows
-from . import cursors
 from .clients import of
 from .errors import status_of, translating
 
@@ -276,14 +277,3 @@ class TableDriver:
 
     def _label(self, key: str, sort: str | None) -> str:
         return f"{key!r}, {sort!r}" if self._sort else repr(key)
-
-
-def matches(actual: Any, expected: Any) -> bool:
-    """Equal as Python has it, 1 and 1.0 included, but True is not 1."""
-    if isinstance(actual, bool) or isinstance(expected, bool):
-        return actual is expected
-    if isinstance(actual, dict) and isinstance(expected, dict):
-        return actual.keys() == expected.keys() and all(matches(actual[k], expected[k]) for k in actual)
-    if isinstance(actual, list) and isinstance(expected, list):
-        return len(actual) == len(expected) and all(map(matches, actual, expected))
-    return bool(actual == expected)
