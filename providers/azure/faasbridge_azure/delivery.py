@@ -13,7 +13,7 @@ import logging
 
 from faasbridge._typing import TYPE_CHECKING
 from faasbridge.adapter.delivery import BaseDelivery
-from faasbridge.errors import InvalidEvent
+from faasbridge.errors import ConfigError, InvalidEvent
 
 from . import events
 
@@ -36,23 +36,37 @@ class Delivery(BaseDelivery):
 
     __slots__ = ()
 
-    def deliver(self, native: Any, id: str | None = None) -> None:
-        """Hands over what the trigger bound. Raises InvalidEvent, or the first failure that needs another attempt."""
-        left = self._left(native, id)
+    def deliver(self, native: Any, id: str | None = None) -> bool:
+        """Hands over what the trigger bound; whether it was handled, and not put into the dead letters.
+
+        Raises InvalidEvent, ConfigError, or the first failure that needs another attempt.
+        """
+        try:
+            left, buried = self._left(native, id)
+        except (InvalidEvent, ConfigError) as error:
+            if not self.unreadable(native, error):
+                raise
+            return False
         if left:
             raise left[0]
+        return not buried
+
+    def unreadable(self, native: Any, error: Exception) -> bool:
+        """Whether a message that cannot be read had its last attempt, and is in the dead letters now."""
+        return hasattr(native, "dequeue_count") and self.settled(native, error, attempt_of(native))
 
     def webhook(self, request: Request, id: str | None = None) -> tuple[int, str]:
         """The status to answer Event Grid's request with, and what was wrong: 200 for handled, 400 (no further attempt,
         but the subscription's dead-letter container) for what is no event of this function's, 500 for another one."""
         try:
-            left = self._left(request.native, id)
+            left, _ = self._left(request.native, id)
         except InvalidEvent as error:
             return 400, str(error)
         return (500, f"{type(left[0]).__name__}: the log has more") if left else (200, "")
 
-    def _left(self, native: Any, id: str | None) -> list[BaseException]:
-        """Why the host has to send it again; nothing where it is done. Raises InvalidEvent."""
+    def _left(self, native: Any, id: str | None) -> tuple[list[BaseException], bool]:
+        """Why the host has to send it again, nothing where it is done; and whether any of it is in the dead letters.
+        Raises InvalidEvent, ConfigError."""
         try:
             if events.is_batch(native):
                 units = [(each, [events.decode_at(native, i)]) for i, each in enumerate(native)]
@@ -64,16 +78,19 @@ class Delivery(BaseDelivery):
             raise
         every = [event for _, found in fitting for event in found]
         if not every:
-            return []
+            return [], False
         attempts = [attempt_of(each) for each, found in fitting for _ in found]
         failures = {failure.event: failure for failure in self.runner.deliver(every, attempts=attempts, id=id)}
         left: list[BaseException] = []
+        buried = False
         for each, found in fitting:
             failed = [failures[event] for event in found if event in failures]
             fault = self._outcome(each, attempt_of(each), failed) if failed else None
             if fault is not None:
                 left.append(fault)
-        return left
+            elif failed:
+                buried = True
+        return left, buried
 
     def _outcome(self, native: Any, tries: int, failures: list[Failure]) -> BaseException | None:
         """None where the delivery is over: every event of it that failed has had its last attempt."""

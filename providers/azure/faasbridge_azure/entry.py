@@ -6,6 +6,10 @@
   the app is.
 - `FAASBRIDGE_INBOX_<FUNCTION>` (upper case, `_` for `-`): the queue that is the function's inbox, which the host reads
   with the connection `AzureWebJobsStorage`. `host.json` has `"extensions": {"http": {"routePrefix": ""}}`.
+- `FAASBRIDGE_DEAD_LETTERS`: the URL of its poison queue, for what was rejected or failed its last attempt; with several
+  functions `FAASBRIDGE_DEAD_LETTERS_<FUNCTION>`. `FAASBRIDGE_CLAIMS`: see `drivers.claim_check`.
+- `FAASBRIDGE_<KIND>_<NAME>`, `FAASBRIDGE_DRIVERS`: see `bind`. What the handlers of changes and schedules need besides:
+  see `forwarders`.
 
 Only the functions' own modules and the drivers of their `uses` are imported, while the worker starts.
 """
@@ -17,7 +21,7 @@ import os
 
 from faasbridge._typing import TYPE_CHECKING
 from faasbridge.adapter.entry import runner_for
-from faasbridge.errors import ConfigError
+from faasbridge.errors import ConfigError, InvalidEvent
 
 from . import http
 
@@ -66,17 +70,23 @@ def function_app(
     *,
     driver_of: Callable[[Resource], Any] | None = None,
     dead_letter: DeadLetter | None = None,
+    deployed: bool = False,
 ) -> Any:
     """An `azure.functions.FunctionApp` with the functions of these names, by default all of the app.
 
     An api is an anonymous HTTP trigger for everything below its prefix; any other function a queue trigger of its
-    inbox, whose messages are bound as bytes. Async handlers run on the one loop that the process keeps.
+    inbox, whose messages are bound as bytes. Async handlers run on the one loop that the process keeps. A deployed one
+    has the forwarders of the functions, dead letters that the environment names, and `invoking`'s function besides.
     """
     import azure.functions as azure  # type: ignore[import-not-found, unused-ignore]
 
     built = azure.FunctionApp(http_auth_level=azure.AuthLevel.ANONYMOUS)
+    runners: dict[str, Runner] = {}
     for name in [*app.apis, *app.functions] if functions is None else functions:
-        handler = handler_for(app, name, driver_of=driver_of, dead_letter=dead_letter)
+        runner = runner_for(app, name, __package__, driver_of)
+        runner.warm()
+        letters = _dead_letters(name) if deployed and dead_letter is None else dead_letter
+        handler = _http(runner) if runner.api is not None else _events(runner, letters)
         api = app.apis.get(name)
         if api is not None:
             run = _bound(name, handler, azure.HttpRequest, azure)
@@ -92,12 +102,26 @@ def function_app(
                 data_type=azure.DataType.BINARY,
             )(run)
         built.function_name(name)(run)
+        if deployed:
+            from . import forwarders
+
+            runners[name] = runner
+            if runner.function is not None:
+                forwarders.add(built, runner.function)
+    if deployed:
+        from . import invoking
+
+        invoking.add(built, runners)
     return built
 
 
 def inbox_setting(function_name: str) -> str:
     """The app setting that names the function's inbox."""
-    return f"FAASBRIDGE_INBOX_{function_name.upper().replace('-', '_')}"
+    return f"FAASBRIDGE_INBOX_{_upper(function_name)}"
+
+
+def _upper(function_name: str) -> str:
+    return function_name.upper().replace("-", "_")
 
 
 def load(folder: str, functions: Iterable[str], *, dead_letter: DeadLetter | None = None) -> Any:
@@ -111,7 +135,7 @@ def load(folder: str, functions: Iterable[str], *, dead_letter: DeadLetter | Non
         from faasbridge.artifact import load as load_app
 
         app = load_app(folder, names[0] if len(names) == 1 else None)
-        return function_app(app, names, dead_letter=dead_letter)
+        return function_app(app, names, dead_letter=dead_letter, deployed=True)
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         log.critical("%s cannot start, its app cannot be loaded: %s", ", ".join(names), what, exc_info=True)
@@ -130,6 +154,7 @@ def _http(runner: Runner) -> Handler:
 
 
 def _events(runner: Runner, dead_letter: DeadLetter | None) -> Handler:
+    from . import arrivals
     from .delivery import Delivery
     from .events import is_request
 
@@ -138,9 +163,26 @@ def _events(runner: Runner, dead_letter: DeadLetter | None) -> Handler:
     def handle(native: Any, context: Any = None) -> Any:
         if is_request(native):
             return _webhook(delivery, native, _id(context))
-        return delivery.deliver(native, _id(context))
+        try:
+            message = arrivals.opened(native)
+        except InvalidEvent as error:
+            if not delivery.unreadable(native, error):
+                raise
+            return None
+        if delivery.deliver(message, _id(context)) and message is not native:
+            message.handled()
+        return None
 
     return handle
+
+
+def _dead_letters(name: str) -> DeadLetter | None:
+    url = os.environ.get(f"FAASBRIDGE_DEAD_LETTERS_{_upper(name)}") or os.environ.get("FAASBRIDGE_DEAD_LETTERS")
+    if not url:
+        return None
+    from .dead_letters import DeadLetters
+
+    return DeadLetters(url)
 
 
 def _webhook(delivery: Any, native: Any, id: str | None) -> Any:
