@@ -12,10 +12,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -209,11 +210,12 @@ def test_a_schedule_fires_with_the_time_it_was_due(project: Path) -> None:
     (schedule,) = scheduler.list_schedules()["Schedules"]
     found = scheduler.get_schedule(Name=schedule["Name"], GroupName=schedule["GroupName"])
     wanted = ("Name", "GroupName", "FlexibleTimeWindow", "Target", "State")
-    due = datetime.now(UTC)
-    expression = f"at({due:%Y-%m-%dT%H:%M:%S})"
-    scheduler.update_schedule(**{name: found[name] for name in wanted}, ScheduleExpression=expression)
+    zone = ZoneInfo("Asia/Tokyo")
+    due = (datetime.now(zone) + timedelta(seconds=3)).replace(microsecond=0)
+    expression = {"ScheduleExpression": f"at({due:%Y-%m-%dT%H:%M:%S})", "ScheduleExpressionTimezone": zone.key}
+    scheduler.update_schedule(**{name: found[name] for name in wanted}, **expression)
     (when,) = until(lambda: json.loads(fetch(url)[1])["done"], "the tick")
-    assert datetime.fromisoformat(when) == due.replace(second=0, microsecond=0)
+    assert datetime.fromisoformat(when) == due
     assert when.endswith(("+01:00", "+02:00"))
 
 

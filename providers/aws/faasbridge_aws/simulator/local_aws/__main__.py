@@ -121,11 +121,12 @@ def prepare(folder: Path, port: int, endpoint: str, *, keep: bool) -> None:
 
 
 def install(pool: object, *, test: bool) -> None:
-    from . import emptying, inboxes, mending, sandboxes, sources
+    from . import emptying, inboxes, mending, sandboxes, schedules, sources
 
     sandboxes.install(pool)  # type: ignore[arg-type]
     inboxes.install(0.0 if test else 1.0)
-    sources.install(schedules=not test)
+    sources.install()
+    schedules.install(ticking=not test)
     emptying.install()
     mending.install(pool, test=test)  # type: ignore[arg-type]
 

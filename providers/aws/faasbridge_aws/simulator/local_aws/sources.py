@@ -2,7 +2,6 @@
 
 - Pipes: ministack delivers streams to SNS and Step Functions only; here also to SQS, a record a message.
 - Objects' events are on their way when the request that made them is answered, so that nothing is in flight unseen.
-- Scheduler fills in `<aws.scheduler.scheduled-time>`, and fires nothing by itself in tests.
 """
 
 from __future__ import annotations
@@ -10,34 +9,19 @@ from __future__ import annotations
 import json
 import threading
 import time
-from datetime import UTC, datetime
 from typing import Any
 
-from ministack.services import eventbridge, pipes, s3, scheduler, sqs
+from ministack.services import pipes, s3, sqs
 
 from . import inboxes
 
 _LOOK_S = 0.01
-_SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 
 
-def install(*, schedules: bool) -> None:
+def install() -> None:
     pipes._deliver_batch = _deliver
     pipes._poll_loop = _poll_pipes
     s3._fire_s3_event_async = _fire_at_once
-    if schedules:
-        invoke = eventbridge._invoke_target
-
-        def invoke_with_time(target: dict[str, Any], event: dict[str, Any], *more: Any) -> Any:
-            text = target.get("Input")
-            if event.get("Source") == "aws.scheduler" and isinstance(text, str) and _SCHEDULED_TIME in text:
-                due = datetime.fromtimestamp(event["Time"], UTC).replace(second=0, microsecond=0)
-                target = {**target, "Input": text.replace(_SCHEDULED_TIME, due.strftime("%Y-%m-%dT%H:%M:%SZ"))}
-            return invoke(target, event, *more)
-
-        eventbridge._invoke_target = invoke_with_time
-    else:
-        scheduler.start_scheduler = lambda: None
 
 
 def waiting_in_pipes() -> dict[str, int]:
