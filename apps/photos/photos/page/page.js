@@ -3,8 +3,10 @@ const base = location.origin + location.pathname.replace(/\/?$/, "/");
 const $ = (selector, within = document) => within.querySelector(selector);
 const PARALLEL_UPLOADS = 3;
 const POLL_PENDING_MS = [400, 700, 1000, 2000, 3000];
-const POLL_IDLE_MS = [10_000, 20_000, 60_000];
+// The totals follow a photo's news by a moment.
+const POLL_IDLE_MS = [700, 1000, 2000, 3000, 10_000, 20_000, 60_000];
 const SLOW_MS = 60_000;
+let round = 0; // of polls since something happened
 
 // An item is a photo that the server knows, an upload of this page, or one that became the other.
 // state: waiting | uploading | processing | ready | failed
@@ -233,6 +235,7 @@ function take(photo) {
   if (news) forgetPreview(item);
   render(item);
   if (news) {
+    round = 0;
     say(photo.status === "ready" ? `${photo.name} is ready` : `${photo.name}: ${photo.reason}`);
   }
 }
@@ -262,7 +265,6 @@ $("#more").addEventListener("click", async () => {
 });
 
 let timer = 0;
-let round = 0;
 
 function soon() {
   round = 0;
