@@ -114,6 +114,7 @@ def _ask_to_stop(server: LocalServer, view: View) -> Callable[[], None]:
 def _simulated(simulator: Simulator, session: Session, view: View, *, reload: bool) -> None:
     """The provider's simulator, until Ctrl-C. It tells of invocations where it can; its log is shown anyway."""
     ended = threading.Event()
+    reloading: _Reloading | None = None
     before = [signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)]
     if hasattr(simulator, "on_event"):
         simulator.on_event = view.event
@@ -126,7 +127,7 @@ def _simulated(simulator: Simulator, session: Session, view: View, *, reload: bo
         reload = reload and hasattr(simulator, "update")
         view.started(spec, {api: simulator.endpoint(api) for api in apis}, reload=reload)
         if reload:
-            threading.Thread(target=_reload, args=(simulator, session, view, read_at), daemon=True).start()
+            reloading = _Reloading(simulator, session, view, read_at)
         shown = 0
         while not ended.wait(LOG_POLL_S):
             lines = simulator.logs()
@@ -136,27 +137,52 @@ def _simulated(simulator: Simulator, session: Session, view: View, *, reload: bo
         view.stopping()
     finally:
         simulator.stop()
+        if reloading is not None:
+            reloading.stop()
         for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
             signal.signal(number, handler)
         sys.stdout.flush()
 
 
-def _reload(simulator: Any, session: Session, view: View, since: float) -> None:
-    """Deploys what is saved. It ends with the process."""
-    import asyncio
+class _Reloading:
+    """Deploys what is saved, in a thread of its own until `stop`."""
 
-    from ..errors import FaaSBridgeError
-    from ..local.records import Notice
-    from ..local.watch import changes
+    def __init__(self, simulator: Any, session: Session, view: View, since: float) -> None:
+        import asyncio
 
-    async def watch() -> None:
-        async for _ in changes(session.target.stage.root, since):
+        self._simulator, self._session, self._view, self._since = simulator, session, view, since
+        self._loop = asyncio.new_event_loop()
+        self._task = self._loop.create_task(self._watch())
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Waits for a deployment that runs, which the end of the simulator ends."""
+        self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(PATIENCE_S * 10)
+
+    def _run(self) -> None:
+        import asyncio
+        from contextlib import suppress
+
+        with suppress(asyncio.CancelledError):
+            self._loop.run_until_complete(self._task)
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    async def _watch(self) -> None:
+        import asyncio
+
+        from ..errors import FaaSBridgeError
+        from ..local.records import Notice
+        from ..local.watch import changes
+
+        async for _ in changes(self._session.target.stage.root, self._since):
             started = monotonic()
             try:
-                await asyncio.to_thread(simulator.update)
+                await asyncio.to_thread(self._simulator.update)
             except FaaSBridgeError as error:
-                view.broken(str(error))
+                self._view.broken(str(error))
             else:
-                view.event(Notice("reloaded", "", ms=(monotonic() - started) * 1000))
-
-    asyncio.run(watch())
+                self._view.event(Notice("reloaded", "", ms=(monotonic() - started) * 1000))
