@@ -1,4 +1,4 @@
-"""`deploy --provider aws --simulate` of apps/photos, as a user waits for it: from nothing, and after a change of code.
+"""`deploy --simulate` of apps/photos, as a user waits for it: from nothing, and after a change of code.
 
 From nothing means no deployment and no simulator running; the tools and the app's dependencies are in uv's cache.
 """
@@ -15,25 +15,25 @@ from time import perf_counter
 from .report import Figure
 
 PHOTOS = Path(__file__).parents[1] / "apps" / "photos"
-TARGET = ("--provider", "aws", "--simulate")
 
 
-def figures() -> list[Figure]:
+def figures(provider: str, title: str) -> list[Figure]:
+    target = ("--provider", provider, "--simulate")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "photos")
         shutil.copytree(PHOTOS, root, ignore=shutil.ignore_patterns(".faasbridge", "__pycache__"))
-        run("deploy", *TARGET, "--yes", cwd=root)  # fills the caches
-        run("destroy", *TARGET, "--yes", "--delete-data", cwd=root)
+        run("deploy", *target, "--yes", cwd=root)  # fills the caches
+        run("destroy", *target, "--yes", "--delete-data", cwd=root)
         try:
-            whole = run("deploy", *TARGET, "--yes", cwd=root)
+            whole = run("deploy", *target, "--yes", cwd=root)
             page = root / "photos" / "web.py"
             page.write_text(page.read_text() + "\n# changed\n")
-            code = run("deploy", *TARGET, "--yes", cwd=root)
+            code = run("deploy", *target, "--yes", cwd=root)
         finally:
-            run("destroy", *TARGET, "--yes", "--delete-data", cwd=root)
+            run("destroy", *target, "--yes", "--delete-data", cwd=root)
     return [
-        Figure("AWS, deploy --simulate of photos, from nothing", whole, "s", note="simulator started, stack created"),
-        Figure("AWS, deploy --simulate of a change of code", code, "s", note="built, uploaded, functions updated"),
+        Figure(f"{title}, deploy --simulate of photos, from nothing", whole, "s", note="simulator included"),
+        Figure(f"{title}, deploy --simulate of a change of code", code, "s", note="built, uploaded, functions updated"),
     ]
 
 
