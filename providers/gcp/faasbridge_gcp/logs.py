@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from contextvars import Token
     from typing import Any
 
-_request: ContextVar[Mapping[str, Any]] = ContextVar("faasbridge_gcp_request", default={})  # noqa: B039 - never changed
+_headers: ContextVar[Mapping[str, str] | None] = ContextVar("faasbridge_gcp_headers", default=None)
 
 
 class Formatter(logging.Formatter):
@@ -32,7 +32,7 @@ class Formatter(logging.Formatter):
                 "severity": "WARNING" if record.levelname == "WARN" else record.levelname,
                 "message": super().format(record),
                 "logger": record.name,
-                **_request.get(),
+                **fields(_headers.get() or {}),
             },
             ensure_ascii=False,
             default=str,
@@ -48,13 +48,13 @@ def install() -> None:
     root.setLevel(logging.INFO)
 
 
-def enter(headers: Mapping[str, str] | None) -> Token[Mapping[str, Any]]:
+def enter(headers: Mapping[str, str] | None) -> Token[Mapping[str, str] | None]:
     """What is logged from here to `leave` belongs to the request with these headers, in async handlers as well."""
-    return _request.set(fields(headers) if headers is not None else {})
+    return _headers.set(headers)
 
 
-def leave(token: Token[Mapping[str, Any]]) -> None:
-    _request.reset(token)
+def leave(token: Token[Mapping[str, str] | None]) -> None:
+    _headers.reset(token)
 
 
 def fields(headers: Mapping[str, str]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from io import BytesIO
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -145,14 +144,6 @@ def test_any_path_query_and_body_arrive(query: Any, path: str, body: bytes, flas
 )
 def test_any_answer_is_sent_as_it_is(status: int, headers: list[tuple[str, str]], body: bytes) -> None:
     assert sent(http.encode((status, headers, body))) == (status, [*headers, ("content-length", str(len(body)))], body)
-
-
-def test_a_request_needs_no_environ() -> None:
-    native = SimpleNamespace(
-        method="PUT", path="/x", query_string=b"a=1", headers={"host": "h"}, get_data=lambda: b"body"
-    )
-    request = http.decode(native)
-    assert (request.method, request.path, request.query["a"], request.body) == ("PUT", "/x", "1", b"body")
 
 
 @pytest.mark.parametrize("uri", ["*", "", "/gr\xc3\xbc\xc3\x9fe"])
