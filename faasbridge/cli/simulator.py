@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
 from .options import Session, session
-
-if TYPE_CHECKING:
-    from ..local.state import Running
 
 command = typer.Typer(help="List and stop what runs on this machine.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -63,6 +61,7 @@ def running(session: Session) -> Iterator[Mapping[str, Any]]:
 
 def _local(root: Path) -> Iterator[Mapping[str, Any]]:
     """Servers of the embedded local cloud, `dev`'s and deployed ones."""
+    from ..local.launch import stop as stop_server
     from ..local.state import DEPLOYED, base_folder, running
 
     base = base_folder(root)
@@ -75,18 +74,5 @@ def _local(root: Path) -> Iterator[Mapping[str, Any]]:
                 "stage": stage,
                 "pid": found.pid,
                 "address": found.storage,
-                "stop": _stopper(found),
+                "stop": partial(stop_server, folder),
             }
-
-
-def _stopper(found: Running) -> Callable[[], None]:
-    from ..local.client import Client
-
-    def stop() -> None:
-        client = Client(found)
-        try:
-            client.call("POST", "stop")
-        finally:
-            client.close()
-
-    return stop

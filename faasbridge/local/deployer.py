@@ -9,7 +9,6 @@ nothing is deployed, everything but plan, apply and destroy means a running `dev
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import threading
 import time
@@ -27,7 +26,7 @@ from ..resources import Resource
 from ..spec import AppSpec
 from .bind import driver_of
 from .client import Client
-from .launch import launch, reap
+from .launch import launch, stop
 from .logs import follow_logs, read_logs
 from .release import kinds_of, limits_of
 from .releases import steps, unpack
@@ -37,8 +36,6 @@ from .simulator import inbox_of
 from .stages import stage_to_json
 from .state import Running, deployed_folder, dev_folder, make_folder, running
 from .store import Store, forget, shared
-
-STOP_TIMEOUT_S = 15.0
 
 
 class LocalDeployer:
@@ -97,7 +94,7 @@ class LocalDeployer:
                 )
         server = Step("delete", "server", self._stage.app)
         yield Progress(server, "started")
-        self._stop()
+        stop(self._home)
         yield Progress(server, "done")
         state = Step("delete", "state", str(self._home), data_loss=delete_data)
         yield Progress(state, "started")
@@ -246,28 +243,3 @@ class LocalDeployer:
         part = path.with_suffix(".part")
         part.write_text(json.dumps(what))
         part.replace(path)
-
-    def _stop(self) -> None:
-        """Through the control API, so that it can only be ours."""
-        found = running(self._home)
-        if found is None:
-            return
-        client = Client(found)
-        try:
-            client.call("POST", "stop")
-        finally:
-            client.close()
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        while running(self._home) is not None or _alive(found.pid):
-            if time.monotonic() > deadline:
-                raise DeployError(f"the local server, pid {found.pid}, does not stop; end it and destroy again")
-            time.sleep(0.02)
-            reap()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

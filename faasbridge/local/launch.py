@@ -11,10 +11,13 @@ import time
 from pathlib import Path
 from typing import IO
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DeployError
 from ..provider import Stage
+from .client import Client
 from .stages import stage_to_json
 from .state import Running, make_folder, running
+
+STOP_TIMEOUT_S = 15.0
 
 
 def launch(
@@ -70,9 +73,31 @@ def launch(
 _detached: list[subprocess.Popen[bytes]] = []
 
 
-def reap() -> None:
-    """Servers that this process started detached, and that have ended, leave the process table."""
-    _detached[:] = [process for process in _detached if process.poll() is None]
+def stop(folder: Path) -> None:
+    """Ends the server of that folder, if one runs, and returns when it is gone. Raises DeployError."""
+    found = running(folder)
+    if found is None:
+        return
+    client = Client(found)  # through the control API, so that it can only be ours
+    try:
+        client.call("POST", "stop")
+    finally:
+        client.close()
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while running(folder) is not None or _alive(found.pid):
+        if time.monotonic() > deadline:
+            raise DeployError(f"the local server, pid {found.pid}, does not stop; end it and try again")
+        time.sleep(0.02)
+        # One that this process started detached leaves the process table only so.
+        _detached[:] = [process for process in _detached if process.poll() is None]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _output(path: Path | None, file: IO[bytes], start: int) -> str:
