@@ -143,4 +143,8 @@ def __getattr__(name: str) -> Any:
     function = os.environ.get("FAASBRIDGE_FUNCTION")
     if not function:
         raise ConfigError("FAASBRIDGE_FUNCTION is not set: it says which function of the app this Lambda function is")
-    return load(os.environ.get("LAMBDA_TASK_ROOT", "."), function)
+    try:
+        return load(os.environ.get("LAMBDA_TASK_ROOT", "."), function)
+    except AttributeError as error:
+        # The runtime would take it for the word that there is no handler.
+        raise ConfigError(f"the app of {function} cannot be loaded: AttributeError: {error}") from error

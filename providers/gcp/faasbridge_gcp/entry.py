@@ -134,4 +134,8 @@ def __getattr__(name: str) -> Any:
     function = os.environ.get("FAASBRIDGE_FUNCTION")
     if not function:
         raise ConfigError("FAASBRIDGE_FUNCTION is not set: it says which function of the app this Cloud Function is")
-    return load(_folder(), function)
+    try:
+        return load(_folder(), function)
+    except AttributeError as error:
+        # `from faasbridge_gcp.entry import handler` would take it for the word that there is no handler.
+        raise ConfigError(f"the app of {function} cannot be loaded: AttributeError: {error}") from error

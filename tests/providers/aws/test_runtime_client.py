@@ -29,7 +29,7 @@ APP = """
 from faasbridge import App
 
 app = App("shop")
-app.include("shop.web", "shop.jobs", "shop.broken")
+app.include("shop.web", "shop.jobs", "shop.broken", "shop.mistaken")
 jobs = app.queue("jobs")
 """
 WEB = """
@@ -84,7 +84,15 @@ def sweep(tick):
         return len(warned)
     raise LookupError("nothing to sweep")
 """
-MODULES = {"http": "shop.web", "work": "shop.jobs", "sweep": "shop.jobs", "broken": "shop.broken"}
+MODULES = {
+    "http": "shop.web",
+    "work": "shop.jobs",
+    "sweep": "shop.jobs",
+    "broken": "shop.broken",
+    "mistaken": "shop.mistaken",
+}
+BROKEN = "import not_there\n"
+MISTAKEN = "import json\njson.encode\n"
 
 
 @pytest.fixture
@@ -92,7 +100,7 @@ def start(tmp_path: Path) -> Any:
     """Starts a sandbox for one function of the shop; all of them end with the test."""
     package = tmp_path / "shop"
     package.mkdir()
-    files = {"__init__": "", "app": APP, "web": WEB, "jobs": JOBS, "broken": "import not_there\n"}
+    files = {"__init__": "", "app": APP, "web": WEB, "jobs": JOBS, "broken": BROKEN, "mistaken": MISTAKEN}
     for name, text in files.items():
         (package / f"{name}.py").write_text(text)
     functions = [{"name": name, "modules": [module]} for name, module in MODULES.items()]
@@ -196,6 +204,7 @@ def test_function_that_runs_out_of_time_says_where_it_is(start: Start) -> None:
     ("function", "type", "says"),
     [
         ("broken", "ModuleNotFoundError", "No module named 'not_there'"),
+        ("mistaken", "ConfigError", "the app of mistaken cannot be loaded: AttributeError: module 'json' has no"),
         ("missing", "ConfigError", "the artifact has no function 'missing'"),
         ("", "ConfigError", "FAASBRIDGE_FUNCTION is not set"),
     ],
