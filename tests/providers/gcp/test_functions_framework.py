@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import http.client
 import importlib.util
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import faasbridge
-import faasbridge_gcp
 from faasbridge_gcp.entry import MAIN
+
+sys.path.insert(0, str(Path(__file__).parent))
+from framework import PATH, Server, served
 
 if importlib.util.find_spec("functions_framework") is None:
     pytest.skip("functions-framework is not installed: install the dependency group test-gcp", allow_module_level=True)
 
-PATH = [str(Path(package.__file__).parents[1]) for package in (faasbridge, faasbridge_gcp)]
 APP = """
 from faasbridge import App
 
 app = App("shop")
-app.include("shop.web", "shop.jobs", "shop.broken")
+app.include("shop.web", "shop.jobs", "shop.broken", "shop.mistaken")
 """
 WEB = """
 import asyncio
@@ -75,104 +70,26 @@ async def work(message):
         raise ValueError("this one fails")
 """
 BROKEN = "raise RuntimeError('a module of another function was loaded')"
+MISTAKEN = "import json\njson.encode\n"
 FUNCTIONS = [
     {"name": "http", "modules": ["shop.web"]},
     {"name": "work", "modules": ["shop.jobs"]},
     {"name": "other", "modules": ["shop.broken"]},
+    {"name": "mistaken", "modules": ["shop.mistaken"]},
 ]
-
-
-class Server:
-    """A function under functions-framework, and what it logs."""
-
-    def __init__(self, folder: Path, function: str, signature: str = "http") -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.log = folder / f"{function}-{signature}.log"
-        settings = {
-            "FUNCTION_TARGET": "handler",
-            "FUNCTION_SIGNATURE_TYPE": signature,
-            "FAASBRIDGE_FUNCTION": function,
-            "GOOGLE_CLOUD_PROJECT": "demo-p",
-            "HOST": "127.0.0.1",
-            "PORT": str(self.port),
-            "PYTHONPATH": os.pathsep.join(PATH),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        command = [sys.executable, "-m", "functions_framework", "--source", "main.py"]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command, cwd=folder, env={**os.environ, **settings}, stdout=log, stderr=log, start_new_session=True
-            )
-        self._wait_until(self._listens, "listening")
-
-    def stop(self) -> None:
-        os.killpg(self.process.pid, signal.SIGTERM)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-    def request(
-        self, method: str, path: str, body: Any = None, headers: Any = None, *, chunked: bool = False
-    ) -> tuple[int, list[tuple[str, str]], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.request(method, path, body, headers or {}, encode_chunked=chunked)
-            response = connection.getresponse()
-            return response.status, [(name.lower(), value) for name, value in response.getheaders()], response.read()
-        finally:
-            connection.close()
-
-    def push(self, body: bytes, **more: Any) -> int:
-        message = {"data": b64encode(body).decode(), "messageId": "77", "message_id": "77", **more.pop("message", {})}
-        native = {"message": message, "subscription": "projects/p/subscriptions/s", **more}
-        return self.request("POST", "/", json.dumps(native).encode(), {"content-type": "application/json"})[0]
-
-    def line(self, text: str) -> dict[str, Any]:
-        """The log line whose message begins with that."""
-
-        def find() -> dict[str, Any] | None:
-            for line in self.log.read_text().splitlines():
-                if line.startswith("{") and line.endswith("}") and json.loads(line)["message"].startswith(text):
-                    return json.loads(line)  # type: ignore[no-any-return]
-            return None
-
-        return self._wait_until(find, f"logging {text!r}")
-
-    def _listens(self) -> bool:
-        assert self.process.poll() is None, self.log.read_text()
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def _wait_until(self, condition: Callable[[], Any], what: str) -> Any:
-        ends = time.monotonic() + 60
-        while not (found := condition()):
-            assert time.monotonic() < ends, f"it is not {what}:\n{self.log.read_text()}"
-            time.sleep(0.02)
-        return found
 
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("artifact")
     (folder / "shop").mkdir()
-    for name, source in {"app": APP, "web": WEB, "jobs": JOBS, "broken": BROKEN}.items():
+    sources = {"app": APP, "web": WEB, "jobs": JOBS, "broken": BROKEN, "mistaken": MISTAKEN}
+    for name, source in sources.items():
         (folder / "shop" / f"{name}.py").write_text(source)
     (folder / "main.py").write_text(MAIN)
     manifest = {"app": "shop.app:app", "middleware": [], "manifest": {"functions": FUNCTIONS}}
     (folder / "faasbridge.json").write_text(json.dumps(manifest))
     return folder
-
-
-def served(artifact: Path, function: str, signature: str) -> Iterator[Server]:
-    server = Server(artifact, function, signature)
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -270,3 +187,13 @@ def test_the_cloudevent_signature(body: bytes, status: int, direct: Server) -> N
     assert direct.request("POST", "/", json.dumps(data).encode(), headers)[0] == status
     line = direct.line(f"{body.decode()}  1 1")
     assert line["logging.googleapis.com/labels"] == {"execution_id": f"exe-{body.decode()}"}
+
+
+def test_an_app_that_cannot_be_loaded_says_why(artifact: Path) -> None:
+    """The framework imports `handler` from the module, which hides an AttributeError behind "cannot import name"."""
+    settings = {"FAASBRIDGE_FUNCTION": "mistaken", "PYTHONPATH": os.pathsep.join(PATH), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "main.py"]
+    environment = {**os.environ, **settings}
+    run = subprocess.run(command, cwd=artifact, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode != 0
+    assert "the app of mistaken cannot be loaded: AttributeError: module 'json' has no attribute 'encode'" in run.stderr
