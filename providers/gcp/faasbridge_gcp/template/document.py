@@ -112,10 +112,9 @@ class Binding(TypedDict):
     member: str  # "serviceAccount:shop-dev-work-1a2b3c4d@${project}.iam.gserviceaccount.com"
     owner: Owner
     condition: NotRequired[Condition]
-    resource: NotRequired[
-        str
-    ]  # in place of a logical id (`on` is empty then): the name of what is declared as existing
-    type: NotRequired[Type]  # of that
+    # In place of a logical id (`on` is empty then): the name and type of what is declared as existing.
+    resource: NotRequired[str]
+    type: NotRequired[Type]
 
 
 class Template(TypedDict):
