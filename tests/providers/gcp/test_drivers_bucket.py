@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2 as httpx
 import pytest
 
 from faasbridge.drivers import Binding
-from faasbridge.errors import Conflict, NotFound
+from faasbridge.errors import Conflict, NotFound, PermissionDenied
 from faasbridge_gcp.drivers.bucket import BucketDriver
 from faasbridge_gcp.drivers.clients import Clients
 
 sys.path.insert(0, str(Path(__file__).parent))
-from simulated_cloud import PROJECT, running
+from simulated_cloud import PROJECT, SimulatedCloud, running
 
 
 @pytest.fixture(scope="module")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BucketDriver]:
-    with running(tmp_path_factory.mktemp("cloud")) as cloud:
-        cloud.storage.create_bucket("files")
-        clients = Clients(project=PROJECT, endpoints=dict(cloud.server.details))
-        yield BucketDriver(Binding("gcp", "shop", "test", "bucket", "files", {"clients": clients}, "files"))
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedCloud]:
+    with running(tmp_path_factory.mktemp("cloud")) as found:
+        found.storage.create_bucket("files")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def bucket(cloud: SimulatedCloud) -> BucketDriver:
+    clients = Clients(project=PROJECT, endpoints=dict(cloud.server.details))
+    return BucketDriver(Binding("gcp", "shop", "test", "bucket", "files", {"clients": clients}, "files"))
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00\xff", b"x" * 1_000_003])
@@ -58,3 +65,29 @@ def test_a_listing_has_pages_in_order(bucket: BucketDriver) -> None:
     rest = bucket.list("p/", 2, first.cursor)
     assert [info.key for info in first.items + rest.items] == ["p/a", "p/b", "p/c"]
     assert rest.cursor is None
+
+
+@pytest.fixture
+def signing(bucket: BucketDriver, cloud: SimulatedCloud) -> BucketDriver:
+    account = cloud.accounts.create_service_account(
+        name=f"projects/{PROJECT}", account_id=f"signer-{os.urandom(4).hex()}"
+    )
+    clients = Clients(project=PROJECT, endpoints=dict(cloud.server.details), signers={"files": account.email})
+    return BucketDriver(Binding("gcp", "shop", "test", "bucket", "files", {"clients": clients}, "files"))
+
+
+def test_a_signed_upload_is_for_its_key_and_type_only(signing: BucketDriver) -> None:
+    url = signing.sign_put("in/ü b.txt", 60, "text/plain", None)
+    assert httpx.put(url, content=b"hi", headers={"content-type": "text/html"}).status_code == 403
+    assert (
+        httpx.put(url.replace("in/", "on/"), content=b"hi", headers={"content-type": "text/plain"}).status_code == 403
+    )
+    assert httpx.put(url, content=b"hi", headers={"content-type": "text/plain"}).status_code == 200
+    assert signing.head("in/ü b.txt").content_type == "text/plain"
+    assert httpx.get(signing.sign_get("in/ü b.txt", 60)).content == b"hi"
+    assert httpx.get(signing.sign_get("nothing", 60)).status_code == 404
+
+
+def test_nobody_signs_without_an_account(bucket: BucketDriver) -> None:
+    with pytest.raises(PermissionDenied, match=r"bucket 'files'.*uses="):
+        bucket.sign_get("x", 60)

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 _GRPC = {
     "secretmanager": ("google.cloud.secretmanager_v1", "SecretManagerServiceClient"),
     "publisher": ("google.pubsub_v1", "PublisherClient"),
+    "credentials": ("google.cloud.iam_credentials_v1", "IAMCredentialsClient"),
 }
 
 
 class Clients:
     """`get("publisher")` gives Google's client. What is not given comes from where the SDK takes it.
 
-    `endpoints`: `google` is host and port of every gRPC service without TLS, `storage` a URL, for
-    simulators. Then no credentials are sent there.
+    `endpoints`: `google` is host and port of every gRPC service without TLS, `firestore` of Firestore, `storage` a URL,
+    for simulators. Then no credentials are sent there. `signers`: bucket -> the service account in whose name its URLs
+    are signed; `FAASBRIDGE_ACCOUNT` for those that are not there.
     """
 
     def __init__(
@@ -29,10 +31,12 @@ class Clients:
         project: str | None = None,
         endpoints: Mapping[str, str] | None = None,
         credentials: Any = None,
+        signers: Mapping[str, str] | None = None,
     ) -> None:
         self.project = project or os.environ.get("GOOGLE_CLOUD_PROJECT") or None
         self.endpoints = dict(endpoints or {})
         self.credentials = credentials
+        self.signers = dict(signers or {})
         self._made: dict[str, Any] = {}
         self._lock = threading.RLock()
 
@@ -42,6 +46,13 @@ class Clients:
             return self.once(service, self._storage)
         module, name = _GRPC[service]
         return self.once(service, lambda: self._grpc(module, name))
+
+    def firestore(self, project: str, database: str) -> Any:
+        return self.once(f"firestore {project} {database}", lambda: self._firestore(project, database))
+
+    def signer(self, bucket: str) -> str:
+        """The service account that signs the bucket's URLs; empty where there is none."""
+        return self.signers.get(bucket) or os.environ.get("FAASBRIDGE_ACCOUNT") or ""
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         found = self._made.get(name)
@@ -76,6 +87,20 @@ class Clients:
         nobody: Any = AnonymousCredentials
         options = {"api_endpoint": address}
         return storage.Client(self.project, nobody(), client_options=options)
+
+    def _firestore(self, project: str, database: str) -> Any:
+        from google.cloud.firestore import Client
+
+        address = self.endpoints.get("firestore")
+        if address is None:
+            return Client(project, self.credentials, database)
+        from google.auth.credentials import AnonymousCredentials
+
+        nobody: Any = AnonymousCredentials
+        client = Client(project, nobody(), database)
+        # The client takes an emulator's address from the environment alone, and that is the whole process's.
+        client._emulator_host = address
+        return client
 
     def _channel(self, address: str) -> Any:
         import grpc  # type: ignore[import-untyped, unused-ignore]

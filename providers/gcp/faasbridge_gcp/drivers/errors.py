@@ -20,7 +20,7 @@ _INVALID = frozenset(("BadRequest", "InvalidArgument", "OutOfRange"))
 _TOO_LARGE = ("too large", "too big", "exceeds the maximum", "longer than", "larger than")
 
 
-def call(what: str, method: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
+def call(what: str, method: Callable[..., Any], /, *arguments: Any, **parameters: Any) -> Any:
     """One operation of a client; `what` names the resource in errors: "queue 'jobs'"."""
     try:
         return method(*arguments, **parameters)
@@ -31,9 +31,14 @@ def call(what: str, method: Callable[..., Any], *arguments: Any, **parameters: A
         raise fault from error
 
 
+def name_of(error: Exception) -> str:
+    """Of the class, for a fault of Google's; empty for anything else."""
+    return type(error).__name__ if _is_googles(error) else ""
+
+
 def translated(error: Exception, what: str) -> Exception:
     """Our fault for Google's; anything that is no fault of a service or its client comes back as it is."""
-    if not type(error).__module__.startswith(("google.", "grpc", "requests", "urllib3")):
+    if not _is_googles(error):
         return error
     name, message = type(error).__name__, str(getattr(error, "message", None) or error)
     if name in _CREDENTIALS:
@@ -54,3 +59,7 @@ def translated(error: Exception, what: str) -> Exception:
     if name in _INVALID:
         return ValueError(f"{what}: Google Cloud does not take this: {message}")
     return FaaSBridgeError(f"{what}: Google Cloud answered {name}: {message}")
+
+
+def _is_googles(error: Exception) -> bool:
+    return type(error).__module__.startswith(("google.", "grpc", "requests", "urllib3"))

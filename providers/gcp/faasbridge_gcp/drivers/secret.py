@@ -16,20 +16,29 @@ if TYPE_CHECKING:
 
     from faasbridge.drivers import Binding
 
+    from .clients import Clients
+
 
 class SecretDriver:
     cache_s = 300.0
 
     def __init__(self, binding: Binding) -> None:
-        self._version = f"{binding.address}/versions/latest"
+        self._address = binding.address
         self._name = binding.name
-        self.client: Any = of(binding.options).get("secretmanager")
+        self._clients = of(binding.options)
+        self.client: Any = self._clients.get("secretmanager")
 
     def get(self) -> str:
         what = f"secret {self._name!r}"
         try:
-            answer = call(what, self.client.access_secret_version, name=self._version)
+            return value_of(self._clients, self._address, what)
         except NotFound as error:
             missing = f"{what} has no value: run `faasbridge secrets set {self._name}`"
             raise NotFound(missing) from error.__cause__
-        return bytes(answer.payload.data).decode()
+
+
+def value_of(clients: Clients, address: str, what: str) -> str:
+    """Raises NotFound where it has none."""
+    client = clients.get("secretmanager")
+    answer = call(what, client.access_secret_version, name=f"{address}/versions/latest")
+    return bytes(answer.payload.data).decode()
