@@ -1,6 +1,9 @@
 """What functions-framework calls. In an artifact `main.py` is `MAIN`, the target is `handler`, and these say the rest:
 
 - `FAASBRIDGE_FUNCTION`: which function of the app this is; `FAASBRIDGE_STAGE`: which stage, `dev` if unset.
+- `FAASBRIDGE_<KIND>_<NAME>`, `FAASBRIDGE_DRIVERS`: see `bind`. `FAASBRIDGE_ACCOUNT`: see `drivers.clients`.
+- `FAASBRIDGE_DEAD_LETTERS`: the topic beside its inbox, for what was rejected or failed its last attempt.
+- `FAASBRIDGE_INVOKE_KEY`: see `invoking`. `FAASBRIDGE_FORWARD_TO`, in place of a function: see `forwarder`.
 - `faasbridge.json` in the artifact's folder, beside this package or the working directory: where the app is.
 
 It works as a function of the http signature (requests to an api, Pub/Sub pushes, CloudEvents as requests), and, for
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[..., Any]
 
+INVOCATION = "HTTP_X_FAASBRIDGE_INVOCATION"  # `invoking.HEADER` as WSGI has it
 MAIN = "from faasbridge_gcp.entry import handler\n"
 
 
@@ -54,21 +58,30 @@ def handler_for(
     return _http(runner) if runner.api is not None else _events(runner, dead_letter)
 
 
-def load(folder: str, function_name: str, *, dead_letter: DeadLetter | None = None) -> Handler:
+def load(folder: str, function_name: str) -> Handler:
     """The same for a function of an unpacked artifact, whose log lines are Cloud Logging's. Raises ConfigError, or what
     importing the app raises."""
     from faasbridge.artifact import load as load_app
 
     logs.install()
+    dead_letter: DeadLetter | None = None
+    topic = os.environ.get("FAASBRIDGE_DEAD_LETTERS")
+    if topic:
+        from .dead_letters import DeadLetters
+
+        dead_letter = DeadLetters(topic)
     return handler_for(load_app(folder, function_name), function_name, dead_letter=dead_letter)
 
 
 def _http(runner: Runner) -> Handler:
     answer, decode, encode = runner.http, http.decode, http.encode
+    invoked = _invoked(runner)
 
     def handle(request: Any) -> Any:
         token = logs.enter(request.headers)
         try:
+            if INVOCATION in request.environ:
+                return invoked(request)
             decoded = decode(request)
             return encode(answer(decoded, id=decoded.id or None), request)
         finally:
@@ -78,12 +91,11 @@ def _http(runner: Runner) -> Handler:
 
 
 def _events(runner: Runner, dead_letter: DeadLetter | None) -> Handler:
-    from faasbridge.http import to_json
-
     from .delivery import Delivery
     from .events import is_cloudevent
 
     delivery = Delivery(runner, dead_letter)
+    invoked = _invoked(runner)
 
     def handle(native: Any, *context: Any) -> Any:
         if not context and not is_cloudevent(native):
@@ -98,14 +110,36 @@ def _events(runner: Runner, dead_letter: DeadLetter | None) -> Handler:
     def pushed(request: Any) -> Any:
         token = logs.enter(request.headers)
         try:
+            if INVOCATION in request.environ:
+                return invoked(request)
             status, error = delivery.push(request, _id(request.headers))
         finally:
             logs.leave(token)
         if not error:
             return http.encode((status, [], b""))
-        return http.encode((status, [("content-type", "application/json")], to_json({"error": error}).encode()))
+        return _json(status, {"error": error})
 
     return handle
+
+
+def _invoked(runner: Runner) -> Handler:
+    """Answers a request that hands an event over past the inbox or the api; see `invoking`."""
+    known: list[Any] = []
+
+    def answer(request: Any) -> Any:
+        if not known:
+            from .invoking import Invoking
+
+            known.append(Invoking(runner))
+        return _json(*known[0].answer(request))
+
+    return answer
+
+
+def _json(status: int, content: Any) -> Any:
+    from faasbridge.http import to_json
+
+    return http.encode((status, [("content-type", "application/json")], to_json(content).encode()))
 
 
 def _id(headers: Any) -> str | None:
@@ -131,6 +165,12 @@ def __getattr__(name: str) -> Any:
     # The framework asks for `handler` once, while it starts; importing this module anywhere else needs no artifact.
     if name != "handler":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    topic = os.environ.get("FAASBRIDGE_FORWARD_TO")
+    if topic:
+        from .forwarder import forwarder
+
+        logs.install()
+        return forwarder(topic)
     function = os.environ.get("FAASBRIDGE_FUNCTION")
     if not function:
         raise ConfigError("FAASBRIDGE_FUNCTION is not set: it says which function of the app this Cloud Function is")

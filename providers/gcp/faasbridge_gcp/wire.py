@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ATTRIBUTE = "faasbridge"
+MARK = "faasbridge-dead-letter"
+"""On a dead letter that the entry put there; see `dead_letters`."""
 DEAD_LETTER_PREFIX = "CloudPubSubDeadLetterSource"
 """Begins the names of the attributes that Pub/Sub adds to a dead letter."""
 _MOST_ATTRIBUTES = 90  # a hundred, less ours and those that Pub/Sub adds
@@ -62,7 +64,7 @@ def _is_plain(name: str, value: str) -> bool:
         value != ""
         and 0 < len(name.encode()) <= 256
         and len(value.encode()) <= 1024
-        and name != ATTRIBUTE
+        and name not in (ATTRIBUTE, MARK)
         and not name.lower().startswith("goog")
         and not name.startswith(DEAD_LETTER_PREFIX)
     )
