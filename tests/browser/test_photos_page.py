@@ -148,6 +148,7 @@ def test_a_file_of_another_type_is_refused_before_its_upload(page: Chrome, tmp_p
     film.write_bytes(b"\0" * 1000)
     choose(page, film)
     note = card(page, film.name, "failed").find_element(By.CLASS_NAME, "note")
+    wait(page).until(lambda _: note.is_displayed())  # a card fades in, and what is transparent has no text
     assert note.text == "Only JPEG, PNG, WebP and GIF photos can be uploaded."
     assert [each for each in requests(page) if each["method"] == "PUT"] == []
 
