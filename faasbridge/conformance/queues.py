@@ -15,7 +15,7 @@ from ..codec import dumps, loads
 from ..errors import PayloadTooLarge
 from ..testing.cloud import Cloud
 from .app import jobs, parked, promises
-from .harness import Suite, journal_of
+from .harness import Suite, journal_of, needs
 from .tables import same, values
 
 BODIES = {
@@ -133,6 +133,7 @@ class Cases(Suite):
             sha256(bytes([n]) * size).hexdigest() for n in range(12)
         }
 
+    @needs("delay")
     def test_a_delayed_message_comes_after_its_delay(self, cloud: Cloud) -> None:
         start = time.time()
         jobs.send("late", delay_s=2)
