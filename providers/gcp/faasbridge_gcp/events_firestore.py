@@ -12,7 +12,7 @@ from faasbridge.events import Change
 
 from .document_id import key_of
 from .events_common import found_in, object_in
-from .firestore_value import fields_from_json, fields_to_row
+from .firestore_value import EXPIRY, fields_from_json, fields_to_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,8 @@ def decode(event: dict[str, Any]) -> list[Event]:
     kind = _KINDS.get(name)
     if name == "written":
         kind = ("update" if old else "insert") if new else "delete"
+    if kind == "update" and _expired(old, event.get("time")):
+        kind, old = "insert", {}
     if kind is None:
         raise InvalidEvent(f"there is no Firestore event {event['type']!r}")
     path = (new or old).get("name") or event.get("document") or event.get("subject") or ""
@@ -65,6 +67,14 @@ def decode(event: dict[str, Any]) -> list[Event]:
         native=event,
     )
     return [change]
+
+
+def _expired(document: dict[str, Any], time: str | None) -> bool:
+    """Whether it was a row that had ended already, though Firestore still kept it."""
+    expiry = object_in(document, "fields").get(EXPIRY)
+    ended = iso_time(expiry.get("timestampValue")) if isinstance(expiry, dict) else None
+    moment = iso_time(time)
+    return ended is not None and moment is not None and ended <= moment
 
 
 def _row(document: dict[str, Any]) -> dict[str, Any]:

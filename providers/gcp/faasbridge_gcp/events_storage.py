@@ -62,6 +62,7 @@ def decode_notification(envelope: dict[str, Any]) -> list[Event]:
     generation = attributes.get("objectGeneration") or thing.get("generation") or ""
     time = iso_time(attributes.get("eventTime")) or iso_time(published_at(envelope))
     type = PREFIX + _TYPES.get(name, name)
+    thing["generation"] = generation
     return [_blob_event(name, bucket, key, thing, f"{bucket}/{key}#{generation}#{kind}", type, time, envelope)]
 
 
@@ -81,7 +82,7 @@ def _blob_event(
         bucket,
         key,
         size=0 if deleted else int(thing.get("size") or 0),
-        etag="" if deleted else str(thing.get("etag") or ""),
+        etag="" if deleted else str(thing.get("generation") or thing.get("etag") or ""),  # as `drivers.bucket` has it
         kind=kind,
         id=id,
         source=f"//storage.googleapis.com/projects/_/buckets/{bucket}",

@@ -106,7 +106,7 @@ def test_what_pub_sub_adds_to_a_dead_letter_is_not_the_sender_s() -> None:
 @pytest.mark.parametrize(
     ("kind", "expected", "type"),
     [
-        ("OBJECT_FINALIZE", ("create", 12, "CJ=="), "finalized"),
+        ("OBJECT_FINALIZE", ("create", 12, "1587627537231057"), "finalized"),
         ("OBJECT_DELETE", ("delete", 0, ""), "deleted"),
         ("OBJECT_ARCHIVE", ("delete", 0, ""), "archived"),
     ],

@@ -59,7 +59,7 @@ TEXT = message("test message 3", UUID, "sample-project/topics/gcf-test", attr1="
 ORDERED = message(
     "test message 3", "3103425958877813", "test-project/topics/my-topic", "ordering-key", attr1="attr1-value"
 )
-FINALIZED = blob("some-bucket", "folder/Test.cs", 352, "CNHZkbuF/ugCEAE=", UUID)
+FINALIZED = blob("some-bucket", "folder/Test.cs", 352, "1587627537231057", UUID)
 TICK = {"scheduled_for": datetime(2023, 1, 1, tzinfo=UTC), "id": "my-job@2023-01-01T00:00:00+00:00"}
 HELLO = change("foo", "fGRodw71mHutZ4wGDuT8", "update", {"hello": "old world"}, {"hello": "new world"}, TESTS)
 NODEJS = "https://github.com/GoogleCloudPlatform/functions-framework-nodejs"
@@ -79,9 +79,9 @@ EVENTS: dict[str, dict[str, Any]] = {
         "scheduled_for": datetime(2026, 5, 4, 3, tzinfo=UTC),
         "id": "/a/source@2026-05-04T03:00:00+00:00",
     },
-    "ce_data_storage_simple": blob("some-bucket", "folder/Test.cs", 352, "CNHZkbuF/ugCEAE=", "an-id"),
+    "ce_data_storage_simple": blob("some-bucket", "folder/Test.cs", 352, "1587627537231057", "an-id"),
     "ce_structured_pubsub_ordering_key": ORDERED,
-    "ce_structured_storage_workflows": blob("sample-bucket", "MyFile", 0, "COu8mb3Dn+kCEAE=", "1234567"),
+    "ce_structured_storage_workflows": blob("sample-bucket", "MyFile", 0, "96883251", "1234567"),
     "ff_firestore_simple-cloudevent-input": counted(UUID),
     "ff_firestore_simple-cloudevent-output": counted(UUID),
     "ff_firestore_simple-legacy-input": counted(UUID),
