@@ -57,7 +57,7 @@ def unmarked(attributes: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in attributes.items()
-        if name != MARK and not name.startswith(wire.DEAD_LETTER_PREFIX)
+        if name not in (MARK, wire.FOR) and not name.startswith(wire.DEAD_LETTER_PREFIX)
     }
 
 

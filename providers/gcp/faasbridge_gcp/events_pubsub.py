@@ -67,7 +67,7 @@ def message(envelope: dict[str, Any], cloudevent: dict[str, Any] | None = None, 
     attributes: dict[str, str] = {
         name: value
         for name, value in object_in(content, "attributes").items()
-        if name != wire.MARK and not name.startswith(wire.DEAD_LETTER_PREFIX)
+        if name not in (wire.MARK, wire.FOR) and not name.startswith(wire.DEAD_LETTER_PREFIX)
     }
     id = outer.get("id") or content.get("messageId") or content.get("message_id") or ""
     body = from_base64(content.get("data") or "", f"the data of message {id}")

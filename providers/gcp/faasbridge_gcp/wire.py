@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 ATTRIBUTE = "faasbridge"
 MARK = "faasbridge-dead-letter"
 """On a dead letter that the entry put there; see `dead_letters`."""
+FOR = "faasbridge-for"
+"""On a message that only one of a topic's inboxes is to take: the function's name."""
 DEAD_LETTER_PREFIX = "CloudPubSubDeadLetterSource"
 """Begins the names of the attributes that Pub/Sub adds to a dead letter."""
+OURS = frozenset((ATTRIBUTE, MARK, FOR))
 _MOST_ATTRIBUTES = 90  # a hundred, less ours and those that Pub/Sub adds
 
 
@@ -64,7 +67,7 @@ def _is_plain(name: str, value: str) -> bool:
         value != ""
         and 0 < len(name.encode()) <= 256
         and len(value.encode()) <= 1024
-        and name not in (ATTRIBUTE, MARK)
+        and name not in OURS
         and not name.lower().startswith("goog")
         and not name.startswith(DEAD_LETTER_PREFIX)
     )

@@ -11,72 +11,68 @@
 Whatever is known only where it is deployed stands in strings as a token, keys of objects excepted: `${project}`,
 `${number}` (the project's), `${region}`, and `${url:<logical id>}`, the URL (`serviceConfig.uri`) of a function.
 
+Types are made in the order of this table, those of one type side by side, and removed in the reverse order.
+
 A body is the JSON of the API's own message, in the form of protobuf's JSON mapping (`storage.*`: the JSON API's). It
 holds what is wanted and no more: what is not in it is Google's default, and is not compared. It never holds the name.
 
     type                    name                                                       body
-    iam.serviceAccount      projects/${project}/serviceAccounts/ID@...                 iam.v1 ServiceAccount
-    pubsub.topic            projects/${project}/topics/T                               pubsub.v1 Topic
-    pubsub.subscription     projects/${project}/subscriptions/S                        pubsub.v1 Subscription
-    storage.bucket          projects/_/buckets/B                                       JSON API's Bucket
-    storage.notification    projects/_/buckets/B/notificationConfigs/<logical id>      JSON API's Notification
-    functions.function      projects/${project}/locations/${region}/functions/F        functions.v2 Function
-    run.service             projects/${project}/locations/${region}/services/F         run.v2 Service
-    scheduler.job           projects/${project}/locations/${region}/jobs/J             scheduler.v1 Job
-    secretmanager.secret    projects/${project}/secrets/S                              secretmanager.v1 Secret
+    iam.serviceAccount      projects/${project}/serviceAccounts/ID@...                 iam.admin.v1 ServiceAccount
     firestore.database      projects/${project}/databases/D                            firestore.admin.v1 Database
+    pubsub.topic            projects/${project}/topics/T                               pubsub.v1 Topic
+    storage.bucket          projects/_/buckets/B                                       JSON API's Bucket
+    secretmanager.secret    projects/${project}/secrets/S                              secretmanager.v1 Secret
     firestore.index         .../databases/D/collectionGroups/C/indexes/<logical id>    firestore.admin.v1 Index
     firestore.field         .../databases/D/collectionGroups/C/fields/F                firestore.admin.v1 Field
+    functions.function      projects/${project}/locations/${region}/functions/F        functions.v2 Function
+    run.service             projects/${project}/locations/${region}/services/F         run.v2 Service
+    pubsub.subscription     projects/${project}/subscriptions/S                        pubsub.v1 Subscription
+    storage.notification    projects/_/buckets/B/notificationConfigs/<logical id>      JSON API's Notification
+    scheduler.job           projects/${project}/locations/${region}/jobs/J             scheduler.v1 Job
 
 - `storage.notification` and `firestore.index` are named by Google: they are found by what their bodies say. Neither can
   be changed, only made anew.
 - `functions.function` lacks `buildConfig.source`, which is the deployer's.
 - `run.service` is made by the function of that name: it is only patched, with the fields of its body as the mask, after
   each change of the function. Its IAM policy says who may call the function.
-- `firestore.field` is there always: it is patched, and in place of its removal its `ttlConfig` is cleared.
-- Types without labels (`UNLABELLED`) are ours by their names alone.
+- `firestore.field` is that of a table's expiry. It is there always: it is patched, and in place of its removal its
+  `ttlConfig` is cleared and the table's documents deleted.
+- What has labels says there whose it is (`labels`); a service account and a job say so in their description. The rest
+  belongs to one of those, or is ours by its name.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict, get_args
 
 from faasbridge.errors import ConfigError
 from faasbridge.provider import Stage
 
 Type = Literal[
     "iam.serviceAccount",
-    "pubsub.topic",
-    "pubsub.subscription",
-    "storage.bucket",
-    "storage.notification",
-    "functions.function",
-    "run.service",
-    "scheduler.job",
-    "secretmanager.secret",
     "firestore.database",
+    "pubsub.topic",
+    "storage.bucket",
+    "secretmanager.secret",
     "firestore.index",
     "firestore.field",
+    "functions.function",
+    "run.service",
+    "pubsub.subscription",
+    "storage.notification",
+    "scheduler.job",
 ]
+TYPES: tuple[Type, ...] = get_args(Type)
 LABELLED = frozenset(
     {"pubsub.topic", "pubsub.subscription", "storage.bucket", "functions.function", "secretmanager.secret"}
 )
-UNLABELLED = frozenset(
-    {
-        "iam.serviceAccount",
-        "storage.notification",
-        "run.service",
-        "scheduler.job",
-        "firestore.database",
-        "firestore.index",
-        "firestore.field",
-    }
-)
+DESCRIBED = frozenset({"iam.serviceAccount", "scheduler.job"})
 PROJECT = "project"
 
 APP_LABEL, STAGE_LABEL, VERSION_LABEL = "faasbridge-app", "faasbridge-stage", "faasbridge-version"
+KIND_LABEL, NAME_LABEL, PART_LABEL = "faasbridge-kind", "faasbridge-name", "faasbridge-part"
 _NO_LABEL_CHARACTER = re.compile(r"[^a-z0-9_-]")
 _LABEL_CHARS = 63
 
@@ -94,7 +90,6 @@ class Resource(TypedDict):
     name: str
     body: dict[str, Any]
     owner: Owner
-    after: list[str]  # logical ids of what must be there before
 
 
 class Condition(TypedDict):
@@ -128,21 +123,34 @@ class Template(TypedDict):
 
 
 def labels(stage: Stage) -> dict[str, str]:
-    """Those of everything that takes labels.
+    """Those of everything of a stage that takes labels.
 
     Source: Resource Manager documentation, "Labels overview", requirements: at most 63 lower-case letters, digits,
     hyphens and underscores.
     """
-    found = {APP_LABEL: stage.app, STAGE_LABEL: stage.name}
-    if stage.version:
-        found[VERSION_LABEL] = stage.version
-    return {key: _NO_LABEL_CHARACTER.sub("-", value.lower())[:_LABEL_CHARS] for key, value in found.items()}
+    return {APP_LABEL: _label(stage.app), STAGE_LABEL: _label(stage.name)}
+
+
+def owner_labels(owner: Owner) -> dict[str, str]:
+    """Those that say what it is, for what is in no template any more. Capitals are lost."""
+    found = {KIND_LABEL: _label(owner["kind"]), NAME_LABEL: _label(owner["name"])}
+    return {**found, PART_LABEL: _label(owner["part"])} if "part" in owner else found
+
+
+def description(stage: Stage, owner: Owner) -> str:
+    """The same for what has a description."""
+    pairs = {**labels(stage), **owner_labels(owner)}
+    return " ".join(f"{key}={value}" for key, value in pairs.items())
+
+
+def _label(text: str) -> str:
+    return _NO_LABEL_CHARACTER.sub("-", text.lower())[:_LABEL_CHARS]
 
 
 class Document:
     """The template as it grows: fragments of kits and of the template's own parts.
 
-    A fragment is `{"resources": {logical id: {type, name, body, after}}, "bindings": [...]}`; an owner that it lacks is
+    A fragment is `{"resources": {logical id: {type, name, body}}, "bindings": [...]}`; an owner that it lacks is
     the one that `add` is told.
     """
 
@@ -157,11 +165,7 @@ class Document:
     def add(self, fragment: Mapping[str, Any], owner: Owner) -> None:
         """Merged by logical id: of bodies the members, deeply, lists one after the other. Equal bindings are one."""
         for id, given in fragment.get("resources", {}).items():
-            known = self.resources.get(id)
-            made: Any = _merged({"owner": owner, "after": [], "body": {}} if known is None else known, given)
-            if given.get("type") in LABELLED:
-                made["body"]["labels"] = {**self._labels, **made["body"].get("labels", {})}
-            self.resources[id] = made
+            self.resources[id] = _merged(self.resources.get(id, {"owner": owner, "body": {}}), given)  # type: ignore[assignment]
         for binding in fragment.get("bindings", ()):
             whole: Any = {"owner": owner, **binding}
             if not any(_target(each) == _target(whole) for each in self.bindings):
@@ -177,7 +181,11 @@ class Document:
                     f"{_said(self.resources[other]['owner'])} and {_said(resource['owner'])} would both be "
                     f"{resource['name']} on Google Cloud: rename one"
                 )
-            resource["after"] = sorted(set(resource["after"]))
+            if resource["type"] in LABELLED:
+                own = {**self._labels, **owner_labels(resource["owner"]), **resource["body"].get("labels", {})}
+                resource["body"]["labels"] = own
+            elif resource["type"] in DESCRIBED:
+                resource["body"]["description"] = description(self._stage, resource["owner"])
         return {
             "app": self._stage.app,
             "stage": self._stage.name,
