@@ -44,11 +44,15 @@ LIMITS = Limits(
         "name_chars": f"{_DOCS}/functions/docs/reference/rest/v2/projects.locations.functions",
     },
     caveats={
-        "delay": f"Pub/Sub delivers at once; a delayed message waits in Cloud Tasks: {_DOCS}/tasks/docs/comp-pub-sub",
+        "delay": f"Pub/Sub delivers at once, so delay_s raises ValueError: {_DOCS}/tasks/docs/comp-pub-sub",
         "http-reserved-paths": f"/robots.txt and /favicon.ico never reach a function: {_FRAMEWORK}",
         "http-repeated-headers": f"repeated request headers arrive joined with commas: {_FRAMEWORK}",
         "max-attempts": (
             f"Pub/Sub makes 5 to 100 attempts; fewer are kept by the entry: {_DOCS}/pubsub/docs/handling-failures"
+        ),
+        "signed-put-size": (
+            "a signed PUT limits the size only for who sends the limit as a header: "
+            f"{_DOCS}/storage/docs/xml-api/reference-headers#xgoogcontentlengthrange"
         ),
         "table-change-size": f"a change over Eventarc's 512 KB brings the keys only: {_FUNCTIONS}",
         "table-rights": f"a right on a table reaches the app's whole database: {_DOCS}/firestore/docs/security/iam",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from faasbridge.drivers import Binding
 
 _IN_MEMORY = 8 * 1024 * 1024
+_TIMEOUT_S = 60.0
 
 
 class BucketDriver:
@@ -31,8 +32,24 @@ class BucketDriver:
         return data
 
     def open(self, key: str) -> BinaryIO:
-        generation = int(self.head(key).etag)
-        stream: BinaryIO = self._bucket.blob(key, generation=generation).open("rb", raw_download=True)
+        from google.cloud.storage.retry import DEFAULT_RETRY  # type: ignore[import-untyped, unused-ignore]
+
+        stream: BinaryIO = call(self._object(key), DEFAULT_RETRY(self._stream), key)
+        return stream
+
+    def _stream(self, key: str) -> BinaryIO:
+        """One answer, read bit by bit: the client's own reader asks again for each bit, of what may be another version
+        by then."""
+        from urllib.parse import quote
+
+        from google.api_core import exceptions
+
+        url = f"{self.client.api_endpoint}/download/storage/v1/b/{self._bucket.name}/o/{quote(key, safe='')}?alt=media"
+        answer = self.client._http.get(url, stream=True, timeout=_TIMEOUT_S, headers={"accept-encoding": "gzip"})
+        if answer.status_code != 200:
+            fault: Any = exceptions
+            raise fault.from_http_response(answer)
+        stream: BinaryIO = answer.raw
         return stream
 
     def put(
@@ -103,7 +120,7 @@ class BucketDriver:
             self._object(key),
             self._bucket.blob(key).generate_signed_url,
             version="v4",
-            expiration=timedelta(seconds=expires_s),
+            expiration=timedelta(seconds=expires_s + 1),  # it counts from the second that has begun
             method=method,
             content_type=content_type,
             api_access_endpoint=self._clients.endpoints.get("storage") or self.client.api_endpoint,

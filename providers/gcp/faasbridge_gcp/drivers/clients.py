@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 _GRPC = {
+    "accounts": ("google.cloud.iam_admin_v1", "IAMClient"),
+    "apis": ("google.cloud.service_usage_v1", "ServiceUsageClient"),
+    "databases": ("google.cloud.firestore_admin_v1.services.firestore_admin", "FirestoreAdminClient"),
+    "functions": ("google.cloud.functions_v2", "FunctionServiceClient"),
+    "logging": ("google.cloud.logging_v2.services.logging_service_v2", "LoggingServiceV2Client"),
+    "projects": ("google.cloud.resourcemanager_v3", "ProjectsClient"),
+    "run": ("google.cloud.run_v2", "ServicesClient"),
+    "scheduler": ("google.cloud.scheduler_v1", "CloudSchedulerClient"),
+    "subscriber": ("google.pubsub_v1", "SubscriberClient"),
     "secretmanager": ("google.cloud.secretmanager_v1", "SecretManagerServiceClient"),
     "publisher": ("google.pubsub_v1", "PublisherClient"),
     "credentials": ("google.cloud.iam_credentials_v1", "IAMCredentialsClient"),
@@ -41,7 +50,7 @@ class Clients:
         self._lock = threading.RLock()
 
     def get(self, service: str) -> Any:
-        """Raises KeyError for a service that has no driver."""
+        """Raises KeyError for a service that is not known here."""
         if service == "storage":
             return self.once(service, self._storage)
         module, name = _GRPC[service]

@@ -41,18 +41,18 @@ def launch(folder: Path, *, test: bool = False, detached: bool = False) -> tuple
 def connect(stage: Stage, server: Server) -> Deployer:
     """The deployer with Google's clients on that server's addresses: `google` is that of every gRPC service, Pub/Sub
     included, `firestore` the emulator's, `storage` a URL."""
-    from ..deployer import GcpDeployer  # type: ignore[import-not-found, unused-ignore]
-    from ..drivers.clients import Clients  # type: ignore[import-not-found, unused-ignore]
+    from ..deployer import GcpDeployer
+    from ..drivers.clients import Clients
 
     stage = simulated_stage(stage)
     clients = Clients(project=stage.settings["project"], endpoints=dict(server.details))
-    found: Deployer = GcpDeployer(stage, clients)
-    return found
+    return GcpDeployer(stage, clients, tries=0)
 
 
 def simulated_stage(stage: Stage) -> Stage:
-    """With a project and a region where the stage names none: the simulator has every project."""
-    return replace(stage, settings={"project": PROJECT, "region": REGION, **stage.settings})
+    """With a project and a region where the stage names none: the simulator has every project. The wheels that are
+    packed are those for this machine."""
+    return replace(stage, settings={"project": PROJECT, "region": REGION, **stage.settings, "platform": ""})
 
 
 def simulated_deployer(stage: Stage) -> Deployer:

@@ -164,7 +164,8 @@ class Cloud:
         await asyncio.gather(
             self.storage.reset(), self.broker.reset(), self.triggers.reset(list(self.databases.databases))
         )
-        self.secrets.reset()
+        if self.secrets.reset():
+            await self.deployments.forget()  # functions keep values for a while
         self.entries.clear()
 
     async def left(self) -> dict[str, str]:

@@ -116,6 +116,11 @@ class Deployments:
             if service.front.revision is not None:
                 await service.front.revision.stop()
 
+    async def forget(self) -> None:
+        """What functions remember."""
+        revisions = [each.front.revision for each in self.services.values() if each.front.revision is not None]
+        await asyncio.gather(*(revision.forget() for revision in revisions))
+
     async def stop(self) -> None:
         for task in self._draining:
             task.cancel()

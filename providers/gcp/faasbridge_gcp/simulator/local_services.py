@@ -48,14 +48,19 @@ class LocalServices:
         await asyncio.gather(*(child.stop() for child in self.children))
 
 
+def emulators() -> tuple[str, str, str]:
+    """Java, and the jars of the Pub/Sub and the Firestore emulator. Raises ConfigError that says how to get them."""
+    java, sdk = _java(), _platform()
+    pubsub = _jar(sdk / "pubsub-emulator" / "lib", "cloud-pubsub-emulator-*-all.jar")
+    return java, pubsub, _jar(sdk / "cloud-firestore-emulator", "cloud-firestore-emulator.jar")
+
+
 async def start(triggers: str, storage_url: str) -> LocalServices:
     """`triggers`: where the Firestore emulator sends its events; `storage_url`: how clients reach the storage. Raises
     ConfigError where a component is missing or does not start; nothing of the others is left then."""
-    java, sdk = _java(), _platform()
+    java, pubsub_jar, firestore_jar = emulators()
     binary = await asyncio.to_thread(_storage_binary)
     pubsub, firestore, storage = _free_addresses(3)
-    pubsub_jar = _jar(sdk / "pubsub-emulator" / "lib", "cloud-pubsub-emulator-*-all.jar")
-    firestore_jar = _jar(sdk / "cloud-firestore-emulator", "cloud-firestore-emulator.jar")
     commands = {
         "the Pub/Sub emulator": (
             pubsub,

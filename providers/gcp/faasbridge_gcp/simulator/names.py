@@ -10,7 +10,7 @@ from .rpc import invalid
 
 PROJECT_NUMBER = "123456789012"
 # What a deployment labels its resources with.
-APP_LABEL, STAGE_LABEL = "faasbridge-app", "faasbridge-stage"
+APP_LABEL, STAGE_LABEL, KIND_LABEL = "faasbridge-app", "faasbridge-stage", "faasbridge-kind"
 
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")

@@ -53,6 +53,11 @@ class Revision:
         """The first instance; shows that the source loads. Raises StartFailure."""
         await self._begin()
 
+    async def forget(self) -> None:
+        """Ends the instances, and with them what they remember; the next request starts one."""
+        found, self._instances = self._instances, []
+        await asyncio.gather(*(instance.stop(at_once=True) for instance in found))
+
     async def send(self, method: str, target: str, headers: Headers, body: bytes) -> Answer:
         try:
             instance = await self._acquire()
@@ -70,7 +75,8 @@ class Revision:
             self._command.line("stderr", f'{{"severity": "ERROR", "message": "{_too_slow(self.timeout_s)}"}}')
             return Answer(504, _TEXT, b"upstream request timeout")
         except OSError as error:
-            tainted = not instance.alive
+            # Its server may be on its way out: another one is taken, unless others are being answered here.
+            tainted = not instance.alive or instance.running == 1
             self._command.line("stderr", f'{{"severity": "ERROR", "message": "{_ended(error)}"}}')
             return Answer(503, _TEXT, b"upstream connect error or disconnect/reset before headers")
         except asyncio.CancelledError:

@@ -10,7 +10,7 @@ from google.cloud import secretmanager_v1 as api
 from google.protobuf import empty_pb2  # type: ignore[import-untyped, unused-ignore]
 
 from ..masks import copy, now, page, updated
-from ..names import check, check_labels, check_project, labels_match, last
+from ..names import KIND_LABEL, check, check_labels, check_project, labels_match, last
 from ..policies import Policies
 from ..rpc import Refusal, already_exists, invalid, rpc
 from .iam import HasPolicies
@@ -41,10 +41,14 @@ class SecretManager(HasPolicies):
     def exists(self, resource: str) -> bool:
         return resource in self.secrets
 
-    def reset(self) -> None:
-        """Every value is forgotten; the secrets, which a deployment made, stay."""
-        for secret in self.secrets.values():
+    def reset(self) -> bool:
+        """Every value is forgotten; the secrets, which a deployment made, stay, and so do the values that it put into
+        those of its own. Whether there was one."""
+        found = [each for each in self.secrets.values() if each.resource.labels.get(KIND_LABEL) != "app"]
+        any_value = any(each.versions for each in found)
+        for secret in found:
             secret.versions.clear()
+        return any_value
 
     def _secret(self, name: str) -> StoredSecret:
         if name not in self.secrets:

@@ -1,0 +1,140 @@
+"""The project that a stage is deployed to, and Google's faults as one sentence each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from google.api_core import exceptions
+from google.api_core.future.polling import DEFAULT_POLLING
+from google.auth.exceptions import GoogleAuthError
+
+from faasbridge.errors import ConfigError, DeployError, FaaSBridgeError
+from faasbridge.provider import Stage
+
+from ..drivers.clients import Clients
+
+OPERATION_S = 1800.0
+_SETTLING_S = 60.0  # how long it may take until a service account that was just made is known everywhere
+_LOG_IN = "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS"
+
+
+class Cloud:
+    """Clients, and the names that a template's tokens stand for. Raises ConfigError where the stage lacks one."""
+
+    def __init__(self, stage: Stage, clients: Clients) -> None:
+        self.clients = clients
+        self._stage = stage
+
+    def get(self, service: str) -> Any:
+        return self.clients.get(service)
+
+    @cached_property
+    def project(self) -> str:
+        found = self.clients.project
+        if not found:
+            import google.auth
+
+            try:
+                found = google.auth.default()[1]  # type: ignore[no-untyped-call, unused-ignore]
+            except GoogleAuthError:
+                found = None
+        if not found:
+            raise ConfigError(
+                f"which Google Cloud project? Set `project` in [tool.faasbridge.stages.{self._stage.name}.gcp], or "
+                "GOOGLE_CLOUD_PROJECT"
+            )
+        return str(found)
+
+    @cached_property
+    def region(self) -> str:
+        found = self._stage.settings.get("region")
+        if not found:
+            raise ConfigError(
+                f"which region of Google Cloud? Set `region` in [tool.faasbridge.stages.{self._stage.name}.gcp], for "
+                'example "europe-west1"'
+            )
+        return str(found)
+
+    @cached_property
+    def number(self) -> str:
+        return str(self.get("projects").get_project(name=f"projects/{self.project}").name.rpartition("/")[2])
+
+    @property
+    def parent(self) -> str:
+        return f"projects/{self.project}/locations/{self.region}"
+
+    def resolved(self, text: str) -> str:
+        """With the project's, its number's and the region's tokens replaced."""
+        for token, value in (("project", self.project), ("number", self.number), ("region", self.region)):
+            text = text.replace(f"${{{token}}}", value)
+        return text
+
+
+def finished(operation: Any) -> Any:
+    """The result of a long-running operation. Raises what it ended with."""
+    polling = DEFAULT_POLLING.with_delay(initial=0.1, maximum=5.0, multiplier=1.3)
+    return operation.result(polling=polling.with_timeout(OPERATION_S))
+
+
+def settled(call: Callable[..., Any], **arguments: Any) -> Any:
+    """A call that names service accounts or roles made a moment ago, which not every service knows at once.
+
+    Source: IAM documentation, "Access change propagation"; "Create service accounts", which advises to try again.
+    """
+    deadline = time.monotonic() + _SETTLING_S
+    pause_s = 0.5
+    while True:
+        try:
+            return call(**arguments)
+        except exceptions.GoogleAPICallError as error:
+            text = (error.message or "").lower()
+            unknown = "service account" in text and ("does not exist" in text or "may not exist" in text)
+            if not unknown or time.monotonic() > deadline:
+                raise
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, 5.0)
+
+
+@contextmanager
+def faults(what: str = "") -> Iterator[None]:
+    """Google's faults as DeployError; `what` says whose they are."""
+    try:
+        yield
+    except (ConfigError, FaaSBridgeError):
+        raise
+    except exceptions.RetryError as error:
+        raise DeployError(f"{_of(what)}Google Cloud did not answer in time: {error}; run the command again") from error
+    except exceptions.GoogleAPICallError as error:
+        raise DeployError(_of(what) + sentence(error)) from error
+    except GoogleAuthError as error:
+        raise DeployError(f"Google Cloud does not accept the credentials, or there are none: {_LOG_IN}") from error
+
+
+def sentence(error: exceptions.GoogleAPICallError) -> str:
+    """Sources: Cloud APIs, "Errors"; google.rpc ErrorInfo reasons, `google/api/error_reason.proto`."""
+    message = " ".join(str(error.message or error).split())
+    reason, metadata = getattr(error, "reason", None), getattr(error, "metadata", None) or {}
+    lower = message.lower()
+    if reason == "SERVICE_DISABLED" or "has not been used in project" in lower or "it is disabled" in lower:
+        service = metadata.get("service", "")
+        command = f"gcloud services enable {service or 'THE-API'}"
+        return f"the API {service or 'that this needs'} is disabled in the project: enable it with `{command}`"
+    if reason == "BILLING_DISABLED" or ("billing" in lower and ("disabled" in lower or "not enabled" in lower)):
+        return f"the project has no billing account, which this needs: link one in the console. {message}"
+    if isinstance(error, exceptions.ResourceExhausted):
+        return f"a quota of the project is used up: {message}. Ask for more, or delete what is not needed"
+    if isinstance(error, exceptions.Unauthenticated):
+        return f"Google Cloud does not accept the credentials: {_LOG_IN}. {message}"
+    if isinstance(error, exceptions.PermissionDenied):
+        return f"you lack a right that this needs: {message}"
+    if isinstance(error, exceptions.ServiceUnavailable):
+        return f"Google Cloud cannot be reached: {message}"
+    return message
+
+
+def _of(what: str) -> str:
+    return f"{what}: " if what else ""

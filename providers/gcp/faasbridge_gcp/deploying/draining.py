@@ -1,0 +1,65 @@
+"""An inbox that another takes over from: what waits in it is published again, for its function alone.
+
+A filter and an order cannot be changed, so a handler with another filter has another subscription. It is there already
+when the old one goes.
+Source: Pub/Sub documentation, "Filter messages from a subscription".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.api_core import exceptions
+from google.api_core.grpc_helpers import wrap_errors
+from google.pubsub_v1.types import PullRequest
+
+from .. import wire
+from .connection import Cloud
+from .kinds import Found
+
+_BATCH = 100
+_WAIT_S = 5.0
+
+
+def drain(cloud: Cloud, inbox: Found) -> None:
+    """Nothing where nobody takes over: the function is gone, and what waited for it with it."""
+    api = cloud.get("subscriber")
+    push = inbox.body.get("pushConfig")
+    if not push or inbox.owner.get("part") != "inbox" or not _has_heir(cloud, inbox, push):
+        return
+    try:
+        api.modify_push_config(request={"subscription": inbox.name, "push_config": {}})
+        while received := pulled(api, inbox.name, _BATCH):
+            for each in received:
+                again: dict[str, Any] = {
+                    "data": each.message.data,
+                    "attributes": {**each.message.attributes, wire.FOR: inbox.owner["name"]},
+                    "ordering_key": each.message.ordering_key,
+                }
+                cloud.get("publisher").publish(topic=inbox.body["topic"], messages=[again])
+            api.acknowledge(subscription=inbox.name, ack_ids=[each.ack_id for each in received])
+    except exceptions.NotFound:
+        return
+
+
+def pulled(api: Any, subscription: str, most: int, *, at_once: bool = False) -> list[Any]:
+    """What is there now; empty where nothing is within some seconds. `at_once` asks one server, which may know of
+    nothing while another does: the client warns of it, so it is asked past the client."""
+    try:
+        if at_once:
+            request = PullRequest(subscription=subscription, max_messages=most, return_immediately=True)
+            ask: Any = wrap_errors
+            return list(ask(api.transport.pull)(request, timeout=_WAIT_S).received_messages)
+        return list(api.pull(subscription=subscription, max_messages=most, timeout=_WAIT_S).received_messages)
+    except exceptions.DeadlineExceeded:
+        return []
+
+
+def _has_heir(cloud: Cloud, inbox: Found, push: dict[str, Any]) -> bool:
+    audience = push.get("oidcToken", {}).get("audience")
+    for name in cloud.get("publisher").list_topic_subscriptions(topic=inbox.body["topic"]):
+        if name != inbox.name:
+            other = cloud.get("subscriber").get_subscription(subscription=name)
+            if other.push_config.oidc_token.audience == audience:
+                return True
+    return False

@@ -1,0 +1,160 @@
+"""Dead letters: the messages in the subscription of an inbox's dead-letter topic, looked at without using them up.
+
+Each is pulled, which hides it for a while, and shown again at the end.
+Source: Pub/Sub documentation, "Dead-letter topics", "Lease management".
+"""
+
+from __future__ import annotations
+
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+
+from faasbridge.deploy import DeadLetter
+from faasbridge.errors import InvalidEvent
+from faasbridge.event_json import to_dict
+from faasbridge.events import BlobEvent, Change, Event, Message
+
+from .. import dead_letters, events, wire
+from ..events_pubsub import message
+from .connection import Cloud
+from .draining import pulled
+
+_HIDDEN_S = 120
+_BATCH = 100
+
+Rename = Callable[[str], str]  # a physical name -> the name that the app knows it by
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """`dead_letters` is the subscription of its dead letters, None where a handler takes them. `shared`: others
+    subscribe to its topic as well."""
+
+    name: str
+    owner: str
+    topic: str
+    dead_letters: str | None
+    of_messages: bool
+    shared: bool
+
+
+class Letters:
+    """Those of one function. `tries`: how often an empty answer is asked again, for Pub/Sub has many servers."""
+
+    def __init__(self, cloud: Cloud, inbox: Inbox, function: str, rename: Rename, tries: int) -> None:
+        self._cloud = cloud
+        self._api = cloud.get("subscriber")
+        self._inbox = inbox
+        self._function = function
+        self._rename = rename
+        self._tries = tries
+
+    def listed(self) -> list[DeadLetter]:
+        """All of them, the oldest first."""
+        with self._received() as found:
+            return sorted((self._letter(each) for each in found), key=lambda letter: letter.died_at)
+
+    def replay(self, ids: Set[str] | None) -> int:
+        """Publishes them as they first came, then takes them away: interrupted, one may come twice, none is lost."""
+        return self._each(ids, self._send)
+
+    def purge(self, ids: Set[str] | None) -> int:
+        return self._each(ids, lambda received: None)
+
+    def _each(self, ids: Set[str] | None, act: Callable[[Any], None]) -> int:
+        count = 0
+        with self._received() as found:
+            for each in list(found):
+                if ids is None or self._event(each).id in ids:
+                    act(each)
+                    self._api.acknowledge(subscription=self._inbox.dead_letters, ack_ids=[each.ack_id])
+                    found.remove(each)
+                    count += 1
+        return count
+
+    @contextmanager
+    def _received(self) -> Iterator[list[Any]]:
+        """Every message. What is in the list at the end is shown again."""
+        left: list[Any] = []
+        name = self._inbox.dead_letters
+        if name is None:
+            yield left
+            return
+        known: set[str] = set()
+        empty = 0
+        try:
+            while empty <= self._tries:
+                found = pulled(self._api, name, _BATCH, at_once=not self._tries)
+                fresh = [each for each in found if each.message.message_id not in known]
+                known.update(each.message.message_id for each in fresh)
+                left += fresh
+                if fresh:
+                    self._hide(name, fresh, _HIDDEN_S)
+                    empty = 0
+                else:
+                    empty += 1
+                    time.sleep(0.3 if empty <= self._tries else 0)
+            yield left
+        finally:
+            self._hide(name, left, 0)
+
+    def _hide(self, name: str, found: list[Any], seconds: int) -> None:
+        if found:
+            ids = [each.ack_id for each in found]
+            self._api.modify_ack_deadline(subscription=name, ack_ids=ids, ack_deadline_seconds=seconds)
+
+    def _letter(self, received: Any) -> DeadLetter:
+        _, reason, attempts, died_at, _ = dead_letters.read(received.message.attributes)
+        published = received.message.publish_time.astimezone(UTC).isoformat()
+        event = self._event(received)
+        return DeadLetter(event.id, self._inbox.owner, to_dict(event), reason, attempts, died_at or published)
+
+    def _event(self, received: Any) -> Event:
+        """As its handler would be given it; the message itself where it is nothing that is known."""
+        envelope = self._envelope(received.message)
+        topic = self._inbox.topic
+        try:
+            found = events.decode_json(envelope, self._inbox.of_messages, topic=topic)
+        except InvalidEvent:
+            found = []
+        event = found[0] if len(found) == 1 else message(_plain(envelope), topic=topic)
+        if isinstance(event, BlobEvent):
+            event.bucket = self._rename(event.bucket)
+        elif isinstance(event, Message):
+            event.native = None
+        elif isinstance(event, Change):
+            event.table = self._rename(event.table)
+        return event
+
+    def _envelope(self, content: Any) -> dict[str, Any]:
+        plain, _, _, _, id = dead_letters.read(content.attributes)
+        first = content.attributes.get(f"{wire.DEAD_LETTER_PREFIX}TopicPublishTime")
+        return {
+            "message": {
+                "data": b64encode(content.data).decode(),
+                "attributes": plain,
+                "messageId": id or content.message_id,
+                "publishTime": first or content.publish_time.astimezone(UTC).isoformat(),
+                "orderingKey": content.ordering_key,
+            },
+            "subscription": self._inbox.name,
+        }
+
+    def _send(self, received: Any) -> None:
+        plain, *_ = dead_letters.read(received.message.attributes)
+        if self._inbox.shared:
+            plain[wire.FOR] = self._function
+        again = {"data": received.message.data, "attributes": plain, "ordering_key": received.message.ordering_key}
+        self._cloud.get("publisher").publish(topic=self._inbox.topic, messages=[again])
+
+
+def _plain(envelope: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what only ours have, so that it can be read whatever is in it."""
+    content = envelope["message"]
+    kept = {name: value for name, value in content["attributes"].items() if name != wire.ATTRIBUTE}
+    return {**envelope, "message": {**content, "attributes": kept}}

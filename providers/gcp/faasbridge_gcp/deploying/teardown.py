@@ -1,0 +1,74 @@
+"""Taking a deployment down: what holds data is found first, and emptied only where that was asked for.
+
+It is a roll-out of nothing; one that was interrupted is finished by the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from faasbridge.deploy import Plan, Progress
+from faasbridge.errors import ConfigError
+from faasbridge.provider import Artifact, Stage
+
+from ..template.document import Template, labels
+from ..template.names import ARTIFACTS_PART
+from . import tables
+from .connection import Cloud
+from .planning import Planner, steps
+from .reading import Current, Reader
+from .rollout import Rollout
+
+
+class Teardown:
+    def __init__(self, cloud: Cloud, stage: Stage, reader: Reader, planner: Planner, rollout: Rollout) -> None:
+        self._cloud = cloud
+        self._stage = stage
+        self._reader = reader
+        self._planner = planner
+        self._rollout = rollout
+
+    def destroy(self, *, delete_data: bool) -> Iterator[Progress]:
+        """Nothing where nothing is deployed. Raises ConfigError where data is held, DeployError with the first
+        cause."""
+        current = self._reader.read()
+        if not current.resources:
+            return
+        if not delete_data:
+            self._refuse_data(current)
+        planned = self._planner.compare(_NO_ARTIFACT, self._nothing(), current)
+        plan = Plan(self._stage.app, self._stage.name, "gcp", steps(planned, current), planned)
+        yield from self._rollout.apply(plan)
+
+    def _nothing(self) -> Template:
+        return {
+            "app": self._stage.app,
+            "stage": self._stage.name,
+            "labels": labels(self._stage),
+            "resources": {},
+            "bindings": [],
+            "endpoints": {},
+            "addresses": {},
+        }
+
+    def _refuse_data(self, current: Current) -> None:
+        held = []
+        for each in current.of_type("storage.bucket"):
+            if each.owner.get("part") != ARTIFACTS_PART:
+                count, more = self._reader.kinds["storage.bucket"].objects(each.name)
+                if count:
+                    held.append(f"bucket {each.owner['name']!r} holds {_counted(count, more, 'object')}")
+        for each in current.of_type("firestore.field"):
+            database = each.name.partition("/collectionGroups/")[0]
+            count, more = tables.rows(self._cloud, database, each.owner["name"])
+            if count:
+                held.append(f"table {each.owner['name']!r} holds {_counted(count, more, 'row')}")
+        if held:
+            raise ConfigError(f"{', '.join(held)}: destroy that as well with --delete-data")
+
+
+def _counted(count: int, more: bool, what: str) -> str:
+    return f"{'more than ' if more else ''}{count} {what}{'s' * (count != 1)}"
+
+
+_NO_ARTIFACT = Artifact(path=None, sha256="", size=0)  # type: ignore[arg-type]
