@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Dev, Project, fetch, read, until
+from commands import COMMAND, Dev, Project, fetch, read, until
 
 APPS = Path(__file__).parents[2] / "apps"
 
@@ -100,6 +101,16 @@ def test_dev_runs_what_is_saved_and_ctrl_c_leaves_nothing_running(project: Proje
 
 
 def test_what_is_kept_is_there_at_the_next_start(project: Project) -> None:
+    if project.provider == "gcp":
+        refused = subprocess.run(
+            [*COMMAND, "dev", "--provider", "gcp", "--keep"],
+            cwd=project.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (refused.returncode, "keep nothing" in refused.stderr) == (1, True), refused.stderr
+        return
     for kept in ([], ["first"]):
         with Dev(project, "--keep") as dev:
             url = dev.url()

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from faasbridge.errors import ConfigError
 from faasbridge.provider import Deployer, Stage
 from faasbridge.simulation import deployer, servers
 from faasbridge.simulation.servers import Server
@@ -26,6 +27,9 @@ class GcpSimulator(DeployedSimulator):
     """Implements `provider.Simulator`."""
 
     def launch(self, folder: Path) -> tuple[subprocess.Popen[bytes], Server]:
+        """Raises ConfigError where its state shall be kept: Google's emulators hold theirs in memory."""
+        if self.keep:
+            raise ConfigError("Google's emulators keep nothing: run without --keep")
         return launch(folder, test=self.test)
 
     def connect(self, server: Server) -> Deployer:
