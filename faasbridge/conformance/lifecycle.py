@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from ..app import App
+from ..build.artifact import state_folder
 from ..config import Project, load_app
 from ..deploy import Plan
 from ..events import Message
@@ -65,9 +66,9 @@ def deploys(case: Case) -> Case:
 
 
 class Life:
-    """A small project and its deployment."""
+    """A small project and its deployment. `packed` keeps packed dependencies, for one project after another."""
 
-    def __init__(self, harness: Harness, root: Path, name: str) -> None:
+    def __init__(self, harness: Harness, root: Path, name: str, packed: Path) -> None:
         self.harness = harness
         self.root = root
         self.module = f"life_{name}"
@@ -76,6 +77,9 @@ class Life:
             f'[tool.faasbridge]\napp = "{self.module}:app"\n'
         )
         self.write(SOURCE)
+        packed.mkdir(exist_ok=True)
+        state_folder(root).mkdir(parents=True)
+        (state_folder(root) / "cache").symlink_to(packed, target_is_directory=True)
 
     def write(self, source: str) -> None:
         (self.root / f"{self.module}.py").write_text(source)
@@ -115,10 +119,15 @@ class Life:
 
 class Cases(Suite):
     @pytest.fixture
-    def life(self, _needed: None, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Life]:
-        life = Life(
-            self.harness, tmp_path, request.node.name.replace("test_", "").replace("[", "_").replace("]", "")[:40]
-        )
+    def life(
+        self,
+        _needed: None,
+        tmp_path: Path,
+        tmp_path_factory: pytest.TempPathFactory,
+        request: pytest.FixtureRequest,
+    ) -> Iterator[Life]:
+        name = request.node.name.replace("test_", "").replace("[", "_").replace("]", "")[:40]
+        life = Life(self.harness, tmp_path, name, tmp_path_factory.getbasetemp() / "packed")
         try:
             yield life
         finally:
