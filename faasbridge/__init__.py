@@ -20,12 +20,21 @@ from .errors import (
 )
 from .events import BlobEvent, Change, Event, Message, Tick
 from .http import Request, Response
-from .resources import Batch, BlobInfo, Bucket, Page, Pages, Queue, Resource, Secret, Table, Topic
+from .resources import BlobInfo, Page, Pages, Resource
 
 if TYPE_CHECKING:
     from ._typing import CallNext, Reply
+    from .resources import Batch, Bucket, Queue, Secret, Table, Topic
 else:
     CallNext = Reply = object
+
+    def __getattr__(name):  # a kind of resource, or a mistake
+        from . import resources
+
+        if name in resources.__all__:
+            return getattr(resources, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "Api",

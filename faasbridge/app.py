@@ -15,10 +15,6 @@ from .declaring import (
 )
 from .errors import ConfigError
 from .resources.base import Resource
-from .resources.bucket import Bucket
-from .resources.queue import Queue, Topic
-from .resources.secret import Secret
-from .resources.table import Table
 from .routing import METHODS, Route, Router
 
 if TYPE_CHECKING:
@@ -37,6 +33,7 @@ if TYPE_CHECKING:
         Use,
     )
     from .dispatch import Runner
+    from .resources import Bucket, Queue, Secret, Table, Topic
     from .spec import AppSpec
 
 
@@ -234,6 +231,8 @@ class App(Api):
     def bucket(self, name: str, *, existing: bool = False) -> Bucket:
         """A bucket. `existing`: it is there already, under the name in
         `[tool.faasbridge.stages.<stage>.<provider>.existing]`."""
+        from .resources.bucket import Bucket
+
         return self.add(Bucket(name, existing=existing))
 
     def table(
@@ -248,6 +247,8 @@ class App(Api):
     ) -> Table[Item]:
         """A table. `indexes`: name -> (key field, sort field), both strings in the rows. `item`: a TypedDict for
         checkers."""
+        from .resources.table import Table
+
         options: dict[str, Any] = {"key": key}
         if sort_key is not None:
             options["sort_key"] = sort_key
@@ -262,13 +263,19 @@ class App(Api):
     def queue(self, name: str, *, max_attempts: int = 5, ordered: bool = False, existing: bool = False) -> Queue:
         """A queue. `max_attempts`: for its handler, which may say otherwise. `ordered`: one at a time, in the order
         sent."""
+        from .resources.queue import Queue
+
         return self.add(Queue(name, existing=existing, max_attempts=max_attempts, ordered=ordered))
 
     def topic(self, name: str, *, ordered: bool = False, existing: bool = False) -> Topic:
         """A topic: each message goes to every handler."""
+        from .resources.queue import Topic
+
         return self.add(Topic(name, existing=existing, ordered=ordered))
 
     def secret(self, name: str) -> Secret:
+        from .resources.secret import Secret
+
         return self.add(Secret(name))
 
     def api(

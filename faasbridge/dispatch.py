@@ -11,7 +11,6 @@ from ._typing import TYPE_CHECKING
 from .declaring import merge
 from .errors import ConfigError, HTTPError, PermissionDenied, Reject
 from .http import Response, to_json
-from .resources.queue import Batch
 from .routing import METHODS, MethodNotAllowed
 from .warm_loop import run_async
 
@@ -249,6 +248,8 @@ class Runner:
     def _deliver_batch(
         self, events: Sequence[Any], attempt: int, id: str | None, timeout_s: float | None
     ) -> list[Failure]:
+        from .resources.queue import Batch
+
         batch = Batch(events)
         try:
             self.invoke(batch, attempt=attempt, id=id, timeout_s=timeout_s)

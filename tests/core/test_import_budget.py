@@ -41,6 +41,17 @@ def test_declaring_and_running_an_app_brings_no_more() -> None:
     assert not {name for name in brought if name.split(".")[0] in HEAVY}
 
 
+def test_a_kind_of_resource_is_imported_where_an_app_declares_one() -> None:
+    kinds = {"bucket", "queue", "secret", "table"}
+
+    def brought(code: str) -> set[str]:
+        return {name.rpartition(".")[2] for name in loaded(code) if name.startswith("faasbridge.resources.")} & kinds
+
+    assert brought("import faasbridge; faasbridge.App('a')") == set()
+    assert brought("import faasbridge; faasbridge.App('a').table('t', key='id')") == {"table"}
+    assert brought("from faasbridge import Topic") == {"queue"}
+
+
 def test_what_adapters_share_is_light_and_only_theirs() -> None:
     assert not {name for name in loaded("import faasbridge, faasbridge.dispatch") if "adapter" in name}
     modules = ", ".join(
@@ -53,4 +64,5 @@ def test_public_names_are_all_there() -> None:
     import faasbridge
 
     assert [name for name in faasbridge.__all__ if not hasattr(faasbridge, name)] == []
+    assert not hasattr(faasbridge, "Buckets")
     assert sorted(faasbridge.__all__) == faasbridge.__all__

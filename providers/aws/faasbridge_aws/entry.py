@@ -15,7 +15,6 @@ import os
 
 from faasbridge._typing import TYPE_CHECKING
 from faasbridge.adapter.entry import runner_for
-from faasbridge.adapter.own_events import encode_response, is_request
 from faasbridge.errors import ConfigError, InvalidEvent
 from faasbridge.http import Request
 
@@ -79,7 +78,9 @@ def _http(runner: Runner, warning: TimeoutWarning | None, dead_letter: DeadLette
     answer, decode, encode = runner.http, http.decode, http.encode
 
     def reply(event: Any, context: Any, remaining_s: float) -> Any:
-        if is_request(event):  # from whoever may invoke the function itself: what comes by HTTP is wrapped
+        if _is_own_request(event):  # from whoever may invoke the function itself: what comes by HTTP is wrapped
+            from faasbridge.adapter.own_events import encode_response
+
             return encode_response(answer(_own_request(event), id=context.aws_request_id, timeout_s=remaining_s))
         return encode(answer(decode(event), id=context.aws_request_id, timeout_s=remaining_s), event)
 
@@ -94,6 +95,14 @@ def _http(runner: Runner, warning: TimeoutWarning | None, dead_letter: DeadLette
             warning.disarm()
 
     return handle
+
+
+def _is_own_request(event: Any) -> bool:
+    if not isinstance(event, dict) or "faasbridge" not in event:
+        return False
+    from faasbridge.adapter.own_events import is_request
+
+    return is_request(event)
 
 
 def _own_request(event: dict[str, Any]) -> Request:

@@ -7,7 +7,6 @@ from faasbridge.errors import InvalidEvent
 from faasbridge.http import Response
 
 from . import http_v2
-from .events_common import found_in
 
 if TYPE_CHECKING:
     from typing import Any
@@ -25,7 +24,7 @@ def decode(native: dict[str, Any]) -> Request:
         if "rawPath" in native and native["version"] == "2.0" and "routeArn" not in native:
             return http_v2.decode(native)
         if "routeArn" in native or "methodArn" in native:
-            raise InvalidEvent(f"this asks an authorizer, which answers with a policy; {found_in(native)}")
+            raise _refused("this asks an authorizer, which answers with a policy", native)
         if "httpMethod" in native:
             from . import http_v1
 
@@ -35,8 +34,14 @@ def decode(native: dict[str, Any]) -> Request:
 
             return http_lattice.decode(native)
     except (KeyError, TypeError, AttributeError) as error:
-        raise InvalidEvent(f"the HTTP event is incomplete ({error!r}); {found_in(native)}") from error
-    raise InvalidEvent(f"this is no HTTP event; {found_in(native)}")
+        raise _refused(f"the HTTP event is incomplete ({error!r})", native) from error
+    raise _refused("this is no HTTP event", native)
+
+
+def _refused(why: str, native: object) -> InvalidEvent:
+    from .events_common import found_in
+
+    return InvalidEvent(f"{why}; {found_in(native)}")
 
 
 def encode(response: Response | Answer, native: dict[str, Any]) -> dict[str, Any]:
