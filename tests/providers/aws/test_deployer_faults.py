@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from faasbridge.provider import Stage
 from faasbridge.spec import AppSpec
 from faasbridge_aws.deployer import AwsDeployer
 from faasbridge_aws.deploying.connection import faults
+from faasbridge_aws.plugin import Aws
 
 sys.path.insert(0, str(Path(__file__).parent))
 from deploying import artifact_of
@@ -76,6 +78,24 @@ def test_each_fault_has_its_sentence(error: Exception, said: str) -> None:
     assert code == CLOUD
     assert "\n" not in message
     assert SECRET not in message
+
+
+@pytest.mark.parametrize("command", ["plan", "status", "outcome", "destroy", "logs", "secrets"])
+def test_without_a_region_every_command_says_so(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    deployer = Aws().deployer(Stage("hello", "dev", "aws", tmp_path))
+    calls: dict[str, Callable[[], Any]] = {
+        "plan": lambda: deployer.plan(AppSpec("hello", "hello"), artifact_of(tmp_path / "a.zip", "")),
+        "status": deployer.status,
+        "outcome": deployer.outcome,
+        "destroy": lambda: list(deployer.destroy()),
+        "logs": lambda: list(deployer.logs(None, since_s=60, follow=False)),
+        "secrets": deployer.secrets,
+    }
+    with pytest.raises(DeployError, match="no AWS region is chosen"):
+        calls[command]()
 
 
 class Stubs:

@@ -29,7 +29,7 @@ _STALE = "what is deployed has changed since the plan was made: run `faasbridge 
 class Rollout:
     def __init__(self, account: Account, planner: Planner, stack: Stack, artifacts: Artifacts) -> None:
         self._clients = account.clients
-        self._region = account.region
+        self._account = account
         self._planner = planner
         self._stack = stack
         self._artifacts = artifacts
@@ -43,7 +43,7 @@ class Rollout:
             yield from self._recover(plan, planned)
             return
         if planned.way != "code":
-            _lint(planned, self._region)
+            _lint(planned, self._account.region)
         yield from self._artifacts.upload(planned.artifact)
         if planned.way == "code":
             yield from self._change_code(plan, planned)
