@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -30,19 +30,32 @@ def list_(session: Session) -> None:
 
 
 @command.command("stop")
-@session(target=True, path=True)
-def stop(session: Session) -> None:
-    """Stop what runs for this project on the provider and stage."""
+@session(path=True)
+def stop(
+    session: Session,
+    *,
+    provider: Annotated[
+        str | None,
+        typer.Option("--provider", "-p", metavar="NAME", envvar="FAASBRIDGE_PROVIDER", help="Only this provider's."),
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Option("--stage", "-s", metavar="NAME", envvar="FAASBRIDGE_STAGE", help="Only this stage.")
+    ] = None,
+) -> None:
+    """Stop what runs for this project."""
     out = session.out
     stopped = []
     for each in running(session):
-        if each["provider"] == session.provider_name and each["stage"] in (session.stage_name, "-"):
-            each["stop"]()
-            stopped.append(each["pid"])
+        if provider in (None, each["provider"]) and (stage is None or each["stage"] in (stage, "-")):
+            if each["pid"] not in stopped:  # one server may have several stages
+                each["stop"]()
+                stopped.append(each["pid"])
+            out.line(f"Stopped stage {each['stage']} on {each['provider']}, pid {each['pid']}.")
     if out.json:
         out.data({"stopped": stopped})
-    else:
-        out.line(f"Stopped, {session.place}." if stopped else f"Nothing is running, {session.place}.")
+    elif not stopped:
+        chosen = " of that provider and stage" if provider or stage else ""
+        out.line(f"Nothing{chosen} is running.")
 
 
 def running(session: Session) -> Iterator[Mapping[str, Any]]:

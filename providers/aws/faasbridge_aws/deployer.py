@@ -102,7 +102,10 @@ class AwsDeployer:
                 "state": found["StackStatus"],
                 "changed": changed.isoformat() if changed else "",
                 "region": self._account.region,
-                "functions": {each.owner[1]: self._status_of(each) for each in self._functions()},
+                "functions": {
+                    each.owner[1]: self._status_of(each)
+                    for each in sorted(self._functions(), key=lambda each: each.owner)
+                },
             }
 
     def logs(self, function: str | None, *, since_s: float, follow: bool) -> Iterator[LogLine]:
