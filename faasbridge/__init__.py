@@ -24,7 +24,7 @@ from .resources import BlobInfo, Page, Pages, Resource
 
 if TYPE_CHECKING:
     from ._typing import CallNext, Reply
-    from .resources import Batch, Bucket, Queue, Secret, Table, Topic
+    from .resources import Batch, Bucket, Queue, Secret, SignedUrl, Table, Topic
 else:
     CallNext = Reply = object
 
@@ -66,6 +66,7 @@ __all__ = [
     "Resource",
     "Response",
     "Secret",
+    "SignedUrl",
     "Table",
     "Throttled",
     "Tick",

@@ -88,7 +88,9 @@ class BucketDriver(Driver, Protocol):
 
     def sign_get(self, key: str, expires_s: int) -> str: ...
 
-    def sign_put(self, key: str, expires_s: int, content_type: str | None, max_bytes: int | None) -> str: ...
+    def sign_put(self, key: str, expires_s: int, content_type: str | None, max_bytes: int | None) -> str:
+        """A SignedUrl where the PUT has to bring other headers than its `content_type`."""
+        ...
 
 
 class TableDriver(Driver, Protocol):

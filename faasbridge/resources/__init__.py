@@ -9,7 +9,7 @@ from .._typing import TYPE_CHECKING
 from .base import BlobInfo, Page, Pages, Resource
 
 if TYPE_CHECKING:
-    from .bucket import Bucket
+    from .bucket import Bucket, SignedUrl
     from .queue import Batch, Queue, Topic
     from .secret import Secret
     from .table import Table
@@ -19,6 +19,7 @@ else:
         "Bucket": "bucket",
         "Queue": "queue",
         "Secret": "secret",
+        "SignedUrl": "bucket",
         "Table": "table",
         "Topic": "queue",
     }
@@ -31,4 +32,4 @@ else:
         return found
 
 
-__all__ = ["Batch", "BlobInfo", "Bucket", "Page", "Pages", "Queue", "Resource", "Secret", "Table", "Topic"]
+__all__ = ["Batch", "BlobInfo", "Bucket", "Page", "Pages", "Queue", "Resource", "Secret", "SignedUrl", "Table", "Topic"]

@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from .._typing import BlobHandler, TriggerOptions, Use
 
 
+class SignedUrl(str):
+    """A URL to PUT to; `headers` is what has to be sent along, by lower-case name."""
+
+    __slots__ = ("headers",)
+    headers: Mapping[str, str]
+
+    def __new__(cls, url: str, headers: Mapping[str, str]) -> SignedUrl:
+        self = super().__new__(cls, url)
+        self.headers = headers
+        return self
+
+
 class Bucket(Resource):
     """Objects by key: any Unicode text without control characters, up to 1,024 bytes in UTF-8. Read after write."""
 
@@ -99,18 +111,20 @@ class Bucket(Resource):
 
     def sign_put(
         self, key: str, *, expires_s: int = 900, content_type: str | None = None, max_bytes: int | None = None
-    ) -> str:
+    ) -> SignedUrl:
         """A URL that lets anybody write this object with one PUT for `expires_s` seconds (1 to 43,200).
 
-        The PUT must bring `content_type` where one is given. `max_bytes` is kept where the vendor can; `limits` says
-        where not.
+        The PUT must bring the URL's `headers`: `content_type` where one is given, and what the vendor asks for.
+        `max_bytes` is kept where the vendor can; `limits` says where not.
         """
-        return self._driver("sign_put").sign_put(_key(key), _expiry(expires_s), content_type, max_bytes)  # type: ignore[no-any-return]
+        url = self._driver("sign_put").sign_put(_key(key), _expiry(expires_s), content_type, max_bytes)
+        return _signed_put(url, content_type)
 
     async def asign_put(
         self, key: str, *, expires_s: int = 900, content_type: str | None = None, max_bytes: int | None = None
-    ) -> str:
-        return await self._call("sign_put", "sign_put", _key(key), _expiry(expires_s), content_type, max_bytes)  # type: ignore[no-any-return]
+    ) -> SignedUrl:
+        url = await self._call("sign_put", "sign_put", _key(key), _expiry(expires_s), content_type, max_bytes)
+        return _signed_put(url, content_type)
 
     @overload
     def on_create(self, handler: BlobHandler, /) -> BlobHandler: ...
@@ -140,6 +154,12 @@ def _key(key: str) -> str:
     if key in (".", "..") or (len(key) > 256 and len(key.encode()) > 1024):
         raise ValueError("an object's key has at most 1,024 bytes and is not '.' or '..'")
     return key
+
+
+def _signed_put(url: str, content_type: str | None) -> SignedUrl:
+    """With the headers that are the same for all vendors; `url` may bring the vendor's own."""
+    own = {"content-type": content_type} if content_type else {}
+    return SignedUrl(url, {**own, **getattr(url, "headers", {})})
 
 
 def _expiry(expires_s: int) -> int:

@@ -29,7 +29,7 @@ def start_upload(request: Request) -> Response:
     name, content_type = _wanted(request.json())
     photo_id = uuid4().hex
     url = uploads.sign_put(upload_key(photo_id, name), content_type=content_type, max_bytes=MAX_BYTES)
-    return Response({"photo_id": photo_id, "url": url, "headers": {"content-type": content_type}}, status=201)
+    return Response({"photo_id": photo_id, "url": url, "headers": url.headers}, status=201)
 
 
 @app.get("/photos", uses=[photos.query, totals.get, thumbnails.sign_get])

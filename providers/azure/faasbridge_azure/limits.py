@@ -62,7 +62,7 @@ LIMITS = Limits(
             "https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas"
         ),
         "signed-put-header": (
-            "a signed PUT has to bring the header x-ms-blob-type: BlockBlob: "
+            "a signed PUT has to bring the header x-ms-blob-type: BlockBlob, as the URL's `headers` say: "
             "https://learn.microsoft.com/rest/api/storageservices/put-blob"
         ),
         "object-key-order": (

@@ -10,6 +10,7 @@ from itertools import chain
 
 from faasbridge._typing import TYPE_CHECKING
 from faasbridge.adapter.streams import blocks
+from faasbridge.resources.bucket import SignedUrl
 
 from .clients import of
 
@@ -79,9 +80,8 @@ class BucketDriver:
         return self._blobs().sign(key, expires_s, read=True)
 
     def sign_put(self, key: str, expires_s: int, content_type: str | None, max_bytes: int | None) -> str:
-        """Azure binds neither type nor size to the URL, and wants the header `x-ms-blob-type: BlockBlob` with the PUT:
-        see `limits`."""
-        return self._blobs().sign(key, expires_s, read=False)
+        """Azure binds neither type nor size to the URL; see `limits`."""
+        return SignedUrl(self._blobs().sign(key, expires_s, read=False), {"x-ms-blob-type": "BlockBlob"})
 
     def _for(self, key: str) -> Objects | Blobs:
         return self._quick if self._quick.takes(key) else self._blobs()
