@@ -56,6 +56,7 @@ class AwsDeployer:
         self._planner = Planner(account, stage, self._stack, artifacts)
         self._rollout = Rollout(account, self._planner, self._stack, artifacts)
         self._teardown = Teardown(account, self._stack, artifacts)
+        self._inboxes: dict[str, inboxes.Inbox] = {}
 
     def plan(self, spec: AppSpec, artifact: Artifact) -> Plan:
         with faults():
@@ -66,7 +67,7 @@ class AwsDeployer:
             try:
                 yield from self._rollout.apply(plan)
             finally:
-                self.__dict__.pop("_resources", None)
+                self._forget()
 
     def outcome(self) -> Outcome:
         with faults():
@@ -88,7 +89,7 @@ class AwsDeployer:
             try:
                 yield from self._teardown.destroy(delete_data=delete_data)
             finally:
-                self.__dict__.pop("_resources", None)
+                self._forget()
 
     def status(self) -> Mapping[str, Any]:
         with faults():
@@ -163,6 +164,11 @@ class AwsDeployer:
         )
         return drivers
 
+    def _forget(self) -> None:
+        """What was read of the deployment, after it changed."""
+        self.__dict__.pop("_resources", None)
+        self._inboxes.clear()
+
     @cached_property
     def _resources(self) -> list[StackResource]:
         return self._stack.resources()
@@ -200,6 +206,8 @@ class AwsDeployer:
 
     def _inbox(self, function: str) -> inboxes.Inbox:
         """Raises ConfigError for a function that no queue feeds, such as an api's."""
+        if function in self._inboxes:
+            return self._inboxes[function]
         found = self._function(function)
         mapping = next(
             (
@@ -216,7 +224,9 @@ class AwsDeployer:
             for each in self._resources
             if each.type == "AWS::SQS::Queue" and each.owner[0] == "queue"
         }
-        return inboxes.inbox_of(self._clients, mapping, found.physical_id, function, queues)
+        inbox = inboxes.inbox_of(self._clients, mapping, found.physical_id, function, queues)
+        self._inboxes[function] = inbox
+        return inbox
 
     def _letters(self, function: str) -> Letters:
         names = {each.physical_id: each.owner[1] for each in self._resources if not each.is_part}
