@@ -12,7 +12,6 @@ from .declaring import merge
 from .errors import ConfigError, HTTPError, PermissionDenied, Reject
 from .http import Response, to_json
 from .routing import METHODS, MethodNotAllowed
-from .warm_loop import run_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -265,7 +264,7 @@ class Runner:
 
     def _handled(self, event: Any) -> Any:
         result = self.function.handler(event)  # type: ignore[union-attr]
-        return run_async(result, _current.get()._deadline) if hasattr(result, "__await__") else result
+        return _awaited(result, _current.get()) if hasattr(result, "__await__") else result
 
     def _respond(self, request: Request, current: Invocation) -> Answer:
         api = self.api
@@ -279,7 +278,7 @@ class Runner:
             if api.auth is not None and not route.public and not request.claims:
                 claims: Any = api.auth(request)
                 if hasattr(claims, "__await__"):
-                    claims = run_async(claims, current._deadline)
+                    claims = _awaited(claims, current)
                 if claims is None:
                     return _error(HTTPError(401, "Unauthorized"), ("www-authenticate", "Bearer"))
                 if not hasattr(claims, "keys"):  # False, say, must not let anybody in
@@ -301,7 +300,7 @@ class Runner:
                 return Response(status=204, headers={"allow": fault.allow})
             raise fault
         reply = route.handler(request, **request.path_params)
-        return run_async(reply, current._deadline) if hasattr(reply, "__await__") else reply
+        return _awaited(reply, current) if hasattr(reply, "__await__") else reply
 
     def _cors(self, origin: str | None) -> list[tuple[str, str]]:
         """What lets a page of that origin read the answer; nothing where the api does not name it."""
@@ -333,6 +332,12 @@ class Runner:
             headers.append(("access-control-max-age", "600"))
         headers.append(("vary", "Origin, Access-Control-Request-Headers"))
         return 204, headers, b""
+
+
+def _awaited(awaitable: Any, current: Invocation) -> Any:
+    from .warm_loop import run_async  # nothing that a cold start without async handlers needs
+
+    return run_async(awaitable, current._deadline)
 
 
 def _wrap(middleware: Callable[..., Any], inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
