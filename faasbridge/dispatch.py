@@ -129,6 +129,8 @@ class Runner:
         self.function = declared
         self._of = driver_of
         self._drivers: dict[Resource, Any] = {}
+        self.out_of_memory = False
+        """A route's handler raised MemoryError: what is left of the process should not be trusted."""
         self.rights = dict((self.api or declared).rights)  # type: ignore[union-attr]
         merge(self.rights, app.chain_rights)
         self.location = (self.api or declared).location  # type: ignore[union-attr]
@@ -162,7 +164,8 @@ class Runner:
                     status, headers, body = self._respond(request, current)
                 except HTTPError as error:
                     status, headers, body = _error(error)
-            except Exception:
+            except Exception as error:
+                self.out_of_memory = self.out_of_memory or isinstance(error, MemoryError)
                 log.exception("%s failed: %s %s (id %s)", self.name, request.method, request.path, current.id)
                 body = to_json({"error": "Internal Server Error", "id": current.id}).encode()
                 status, headers = 500, [("content-type", "application/json")]

@@ -171,6 +171,7 @@ class Worker:
         except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
             self.leaving = True
             return {"out": "crashed", "why": f"the handler ended its process: {_reason(error)}"}, b""
+        self.leaving = self.leaving or self.runner.out_of_memory
         answer: Job = {"out": "ok" if status < 500 else "failed", "status": status, "headers": headers}
         if status == 500 and perf_counter() - start >= self.runner.timeout_s:
             answer["out"] = "timed out"

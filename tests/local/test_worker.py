@@ -147,6 +147,27 @@ def test_a_function_may_use_the_memory_it_asked_for_and_not_much_more(local: Cal
     assert app.simulator.dead_letters("much") == []
 
 
+def test_an_api_out_of_memory_answers_and_goes_on_in_a_new_process(local: Callable[..., Any]) -> None:
+    app = local(
+        """
+        @app.get("/pid")
+        def pid(request: Request) -> Reply:
+            return str(os.getpid())
+        @app.get("/fail")
+        def fail(request: Request) -> Reply:
+            raise ValueError
+        @app.get("/eat")
+        def eat(request: Request) -> Reply:
+            return str(len(bytearray(1 << 40)))
+        """
+    )
+    before = app.http("GET", "/pid")[2]
+    assert app.http("GET", "/fail")[0] == 500
+    assert app.http("GET", "/pid")[2] == before
+    assert app.http("GET", "/eat")[0] == 500
+    assert app.http("GET", "/pid")[2] != before
+
+
 def test_a_function_that_cannot_be_imported_keeps_its_events_and_is_said_once(
     local: Callable[..., Any], tmp_path: Path
 ) -> None:
