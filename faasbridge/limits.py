@@ -29,6 +29,7 @@ class Limits:
     batch_size: int | None = None
     dead_letter_days: int | None = None
     zip_bytes: int | None = None
+    unzipped_bytes: int | None = None  # of an artifact, whatever its zip has
     name_chars: int | None = None  # of a deployed function's name
     ordered: bool = True  # whether `ordered=True` can be kept
     sources: Mapping[str, str] = field(default_factory=dict)

@@ -62,6 +62,7 @@ class Layout:
     python_version: str = ""  # "3.13"; empty: the running one
     python_platform: str = ""  # uv's name, "aarch64-manylinux2014"; empty: this machine
     max_zip_bytes: int | None = None
+    max_unzipped_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -28,13 +28,13 @@ class Contents:
     size: int
     sha256: str
 
-    def largest(self, count: int) -> list[tuple[str, int]]:
-        """Top-level folders and files with their zipped sizes, the largest first."""
+    def parts(self, *, zipped: bool = True) -> Counter[str]:
+        """Top-level folders and files with their sizes."""
         sizes: Counter[str] = Counter()
-        with zipfile.ZipFile(self.path) as zipped:
-            for info in zipped.infolist():
-                sizes[info.filename.partition("/")[0]] += info.compress_size
-        return sizes.most_common(count)
+        with zipfile.ZipFile(self.path) as archive:
+            for info in archive.infolist():
+                sizes[info.filename.partition("/")[0]] += info.compress_size if zipped else info.file_size
+        return sizes
 
 
 def write(path: Path, files: Mapping[str, bytes | Path], base: Path | None, *, python_version: str) -> Contents:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..config import Project
     from ..provider import Artifact, Layout, Stage
     from ..spec import AppSpec
+    from .archive import Contents
 
 MANIFEST = "faasbridge.json"
 MAX_RUNTIME_BYTES = 200 * 1024  # what FaaSBridge may add to an artifact, zipped
@@ -65,7 +66,7 @@ def build(
     """Writes the app's artifact to `out`; the same inputs give the same bytes. `progress` is told what goes on.
 
     Raises ConfigError for what the user can mend: a dependency without a wheel for the target, a file in two places, a
-    zip over `layout.max_zip_bytes` (with its largest parts).
+    zip over `layout.max_zip_bytes` or `layout.max_unzipped_bytes` (with its largest parts).
     """
     from ..plugins import manager
     from ..provider import Artifact
@@ -101,14 +102,28 @@ def build(
     progress("writing the artifact")
     out.parent.mkdir(parents=True, exist_ok=True)
     contents = archive.write(out, files, dependencies, python_version=layout.python_version)
-    if layout.max_zip_bytes is not None and contents.size > layout.max_zip_bytes:
-        parts_of = ", ".join(f"{name} ({megabytes(size)})" for name, size in contents.largest(5))
+    try:
+        _check_size(contents, layout, stage)
+    except ConfigError:
         out.unlink()
-        raise ConfigError(
-            f"the artifact has {megabytes(contents.size)}, {stage.provider} takes {megabytes(layout.max_zip_bytes)}: "
-            f"the largest parts are {parts_of}"
-        )
+        raise
     return Artifact(out, contents.sha256, contents.size)
+
+
+def _check_size(contents: Contents, layout: Layout, stage: Stage) -> None:
+    """Raises ConfigError that names the largest parts."""
+    unzipped = contents.parts(zipped=False)
+    for has, most, how in (
+        (contents.size, layout.max_zip_bytes, ""),
+        (unzipped.total(), layout.max_unzipped_bytes, " unzipped"),
+    ):
+        if most is not None and has > most:
+            sizes = unzipped if how else contents.parts()
+            parts_of = ", ".join(f"{name} ({megabytes(size)})" for name, size in sizes.most_common(5))
+            raise ConfigError(
+                f"the artifact has {megabytes(has)}{how}, {stage.provider} takes {megabytes(most)}: "
+                f"the largest parts are {parts_of}"
+            )
 
 
 def state_folder(root: Path) -> Path:

@@ -329,6 +329,8 @@ def test_too_large_names_the_largest_parts(tmp_path: Path, index: Path) -> None:
     project = make_project(tmp_path / "p", "fat")
     with pytest.raises(ConfigError, match=r"the artifact has 0\.\d MB, local takes 0\.1 MB: .* fat \(0\.3 MB\)"):
         make(project, tmp_path / "out.zip", max_zip_bytes=100_000)
+    with pytest.raises(ConfigError, match=r"has 1\.\d MB unzipped, local takes 0\.5 MB: .* are fat \(0\.6 MB\)"):
+        make(project, tmp_path / "out.zip", max_unzipped_bytes=500_000)
     assert not (tmp_path / "out.zip").exists()
 
 

@@ -27,7 +27,7 @@ def layout(spec: AppSpec, stage: Stage) -> Layout:
         requirements=(OBSTORE,) if any(each.kind == "bucket" for each in spec.resources) else (),
         python_version=stage.python,
         python_platform=stage.settings.get("platform", platform(architecture(spec, stage), stage.python)),
-        max_zip_bytes=LIMITS.zip_bytes,
+        max_unzipped_bytes=LIMITS.unzipped_bytes,
     )
 
 

@@ -31,12 +31,13 @@ LIMITS = Limits(
     sign_expires_s=604_800,
     batch_size=10_000,
     dead_letter_days=14,
-    zip_bytes=250 * _MB,
+    unzipped_bytes=250 * _MB,
     name_chars=64,
     ordered=True,
     sources={
         "message_bytes": (
-            f"256 KB a message of SNS, which feeds SQS; bodies are base64: {_DOCS}/sns/latest/api/API_Publish.html"
+            "256 KB a message of SNS, which feeds SQS, unless its topic's MaximumMessageSize says more; bodies are "
+            f"base64: {_DOCS}/sns/latest/dg/large-message-payloads.html"
         ),
         "item_bytes": f"400 KB: {_DYNAMODB}",
         "http_request_bytes": f"6 MB a payload, binary bodies in base64: {_LAMBDA}",
@@ -48,9 +49,9 @@ LIMITS = Limits(
         "object_key_bytes": f"{_S3}/object-keys.html",
         "table_key_bytes": f"2,048 bytes a partition key, 1,024 a sort key: {_DYNAMODB}",
         "sign_expires_s": f"{_S3}/ShareObjectPreSignedURL.html",
-        "batch_size": f"{_DOCS}/lambda/latest/dg/services-sqs-configure.html",
+        "batch_size": f"of a standard queue, 10 of a FIFO one: {_DOCS}/lambda/latest/dg/services-sqs-parameters.html",
         "dead_letter_days": _SQS,
-        "zip_bytes": f"250 MB unzipped, layers included; uploaded through S3: {_LAMBDA}",
+        "unzipped_bytes": f"250 MB, layers included; its zip may have any size through S3: {_LAMBDA}",
         "name_chars": f"{_DOCS}/lambda/latest/api/API_CreateFunction.html",
     },
     caveats={
