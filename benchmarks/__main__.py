@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 
-from . import aws_cold_start, aws_http, deploy, gcp_framework, local, runtime, synthesis
+from . import aws_cold_start, aws_http, build, deploy, gcp_framework, local, runtime, synthesis
 from .report import Figure, show
 
 GROUPS: dict[str, Callable[[], list[Figure]]] = {
@@ -16,6 +16,7 @@ GROUPS: dict[str, Callable[[], list[Figure]]] = {
     "dispatch": runtime.dispatch,
     "aws-http": aws_http.figures,
     "aws-cold-start": aws_cold_start.figures,
+    "aws-build": build.figures,
     "aws-plan": synthesis.figures,
     "aws-deploy": lambda: deploy.figures("aws", "AWS"),
     "gcp-framework": gcp_framework.figures,

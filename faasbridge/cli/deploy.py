@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from time import monotonic
 
@@ -10,7 +11,7 @@ import typer
 from ..deploy import Outcome, Progress
 from . import plan as plans
 from .faults import Interrupted
-from .human import duration
+from .human import bar, duration
 from .options import Session, Yes, session
 from .output import Output
 
@@ -54,7 +55,9 @@ def follow(progress: Iterable[Progress], out: Output) -> int:
             key = step.kind, step.name
             if each.state == "started":
                 started[key] = monotonic()
-                note(f"{step.action} {step.kind} {step.name} {each.detail}".rstrip())
+                share = re.search(r"\b(\d{1,3}) %", each.detail)
+                done_so_far = f"{bar(int(share[1]))} " if share else ""
+                note(f"{done_so_far}{step.action} {step.kind} {step.name} {each.detail}".rstrip())
                 continue
             took = f"  {duration(monotonic() - started.pop(key))}" if key in started else ""
             detail = f"  {each.detail}" if each.detail else ""

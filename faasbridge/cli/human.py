@@ -34,6 +34,12 @@ def size(count: float) -> str:
     raise AssertionError("unreachable")
 
 
+def bar(percent: int, width: int = 20) -> str:
+    """`█████░░░░░░░░░░░░░░░`."""
+    filled = min(percent, 100) * width // 100
+    return "█" * filled + "░" * (width - filled)
+
+
 def seconds(text: str) -> float:
     """`10m`, `2h`, `45s`, `1d`, or a number of seconds. Raises UsageError."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())

@@ -120,6 +120,7 @@ def empty_bucket(clients: Clients, bucket: str, *, objects: bool = True) -> Iter
     step = Step("delete", "objects", bucket, data_loss=True)
     count = 0
     try:
+        total = _counted(api, bucket) if objects else 0
         for page in api.get_paginator("list_object_versions").paginate(Bucket=bucket):
             versions = [
                 {"Key": each["Key"], "VersionId": each["VersionId"]}
@@ -129,7 +130,8 @@ def empty_bucket(clients: Clients, bucket: str, *, objects: bool = True) -> Iter
                 continue
             answer = api.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
             count += len(versions) - len(answer.get("Errors", ()))
-            yield Progress(step, "started", f"{count} so far")
+            share = min(100, count * 100 // total) if total else 100
+            yield Progress(step, "started", f"{count:,} of {total:,}, {share} %")
         for page in api.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
             for each in page.get("Uploads", ()):
                 api.abort_multipart_upload(Bucket=bucket, Key=each["Key"], UploadId=each["UploadId"])
@@ -137,7 +139,13 @@ def empty_bucket(clients: Clients, bucket: str, *, objects: bool = True) -> Iter
         if code_of(error) != "NoSuchBucket":
             raise
     if count:
-        yield Progress(step, "done", f"{count}")
+        yield Progress(step, "done", f"{count:,}")
+
+
+def _counted(api: Any, bucket: str) -> int:
+    """All versions and delete markers: a request for a thousand, so that whoever waits is told how far it is."""
+    pages = api.get_paginator("list_object_versions").paginate(Bucket=bucket)
+    return sum(len(page.get("Versions", ())) + len(page.get("DeleteMarkers", ())) for page in pages)
 
 
 def bucket_gone(clients: Clients, bucket: str) -> bool:
