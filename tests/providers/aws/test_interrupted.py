@@ -7,6 +7,7 @@ end; those that are asked until something has ended, twice at the beginning, sin
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -271,6 +272,38 @@ def test_every_operation_throttled_once_is_only_slower(cut: Cut, monkeypatch: py
         assert deployer.plan(cut.spec(version), cut.artifacts[version]).changes == ()
     list(deployer.destroy(delete_data=True))
     assert {"cloudformation.ExecuteChangeSet", "lambda.UpdateFunctionCode", "s3.PutObject"} <= throttled
+
+
+# Where a right is not named as the operation is. Source: Service Authorization Reference.
+RIGHTS = {
+    "cloudwatch-logs.DeleteLogGroup": "logs:DeleteLogGroup",
+    "s3.HeadObject": "s3:GetObject",
+    "s3.HeadBucket": "s3:ListBucket",
+    "s3.ListObjectsV2": "s3:ListBucket",
+    "s3.ListObjectVersions": "s3:ListBucketVersions",
+    "s3.ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "s3.DeleteObjects": "s3:DeleteObject",
+    "s3.PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3.PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "s3.PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+}
+
+
+def test_deploying_takes_the_rights_that_the_documentation_lists(cut: Cut) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "providers.md").read_text()
+    table = page.partition("What the deployer calls itself")[2].partition("\n\n`faasbridge_aws")[0]
+    listed = {
+        f"{row[1]}:{action}"
+        for row in re.finditer(r"^\| (\w+)[^|]* \| ([^|]+) \|$", table, re.MULTILINE)
+        for action in row[2].split(", ")
+    }
+    faults = Faults()
+    for version in (1, 2, 3):
+        cut.deploy(version, faults)
+    cut.destroy(faults=faults)
+    taken = {RIGHTS.get(each, each.replace(".", ":")) for each in faults.operations}
+    assert len(taken) > 15
+    assert taken - listed == set()
 
 
 SCRIPT = """
