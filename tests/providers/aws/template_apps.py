@@ -200,3 +200,30 @@ def statements_in(value: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(value, list):
         for each in value:
             yield from statements_in(each)
+
+
+def app_with_long_names() -> App:
+    def long(text: str) -> str:
+        return (text + "-" + "x" * 40)[:40]
+
+    app = App(long("app"))
+    files, rows, news = (
+        app.bucket(long("files")),
+        app.table(long("rows"), key="id"),
+        app.topic(long("news"), ordered=True),
+    )
+    jobs, line = app.queue(long("jobs")), app.queue(long("line"), ordered=True)
+    app.secret(long("token"))
+
+    @app.get("/")
+    def home(request: Any) -> None: ...
+
+    def handler(event: Any) -> None: ...
+
+    jobs.on_message(name=long("on-jobs"))(handler)
+    line.on_message(name=long("on-line"))(handler)
+    news.on_message(name=long("on-news"))(handler)
+    files.on_create(name=long("on-files"))(handler)
+    rows.on_change(name=long("on-rows"))(handler)
+    app.schedule("0 0 * * *", name=long("nightly"))(handler)
+    return app

@@ -14,7 +14,7 @@ from faasbridge.spec import AppSpec
 from faasbridge_aws import lint
 
 sys.path.insert(0, str(Path(__file__).parent))
-from template_apps import stage, template, whole_app
+from template_apps import app_with_long_names, stage, template, whole_app
 
 APPS = Path(__file__).parents[3] / "apps"
 
@@ -33,6 +33,10 @@ def test_the_conformance_app_has_a_valid_template() -> None:
 
 def test_an_app_with_everything_has_a_valid_template() -> None:
     assert lint.findings(template(whole_app(), stage(version="1.0!+x"))) == []
+
+
+def test_long_names_make_a_valid_template() -> None:
+    assert lint.findings(template(app_with_long_names(), stage("a" * 40, "s" * 40))) == []
 
 
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])

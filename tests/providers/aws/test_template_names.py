@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +13,7 @@ from faasbridge import App
 from faasbridge_aws.template import names
 
 sys.path.insert(0, str(Path(__file__).parent))
-from template_apps import Resolved, stage, template
+from template_apps import Resolved, app_with_long_names, stage, template
 
 KINDS = st.one_of(
     st.sampled_from(["api", "bucket", "function", "queue", "secret", "table", "topic"]),
@@ -55,33 +54,6 @@ LIMITS = {
     "AWS::Logs::LogGroup": ("LogGroupName", 512, r"[./#A-Za-z0-9_-]+"),
     "AWS::ApiGatewayV2::Api": ("Name", 128, r".+"),
 }
-
-
-def app_with_long_names() -> App:
-    def long(text: str) -> str:
-        return (text + "-" + "x" * 40)[:40]
-
-    app = App(long("app"))
-    files, rows, news = (
-        app.bucket(long("files")),
-        app.table(long("rows"), key="id"),
-        app.topic(long("news"), ordered=True),
-    )
-    jobs, line = app.queue(long("jobs")), app.queue(long("line"), ordered=True)
-    app.secret(long("token"))
-
-    @app.get("/")
-    def home(request: Any) -> None: ...
-
-    def handler(event: Any) -> None: ...
-
-    jobs.on_message(name=long("on-jobs"))(handler)
-    line.on_message(name=long("on-line"))(handler)
-    news.on_message(name=long("on-news"))(handler)
-    files.on_create(name=long("on-files"))(handler)
-    rows.on_change(name=long("on-rows"))(handler)
-    app.schedule("0 0 * * *", name=long("nightly"))(handler)
-    return app
 
 
 def test_long_names_are_cut_to_what_each_service_takes_and_stay_different() -> None:
