@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints, is_typeddict
 
 from . import plugins
 from .errors import ConfigError
@@ -123,6 +123,10 @@ def _stages(spec: AppSpec, project: Project) -> Iterator[Finding]:
             if provider not in known:
                 text = f"{header}: there is no provider {provider!r}{nearest(provider, known)}"
                 yield Finding("stage.provider", text, "warning")
+            elif provider in plugins.providers():
+                declaration = plugins.provider(provider).options.get("stage")
+                if declaration is not None:
+                    yield from _settings(spec, header, table, declaration)
             existing = table.get("existing", {})
             for name in sorted(declared - set(existing)):
                 text = f"{header}: {name!r} is declared with existing=True; name it in {header[:-1]}.existing]"
@@ -133,6 +137,30 @@ def _stages(spec: AppSpec, project: Project) -> Iterator[Finding]:
                     f"existing=True{nearest(name, declared)}"
                 )
                 yield Finding("existing.unknown", text, "warning")
+
+
+def _settings(spec: AppSpec, header: str, table: Mapping[str, Any], declaration: type) -> Iterator[Finding]:
+    """A misspelt setting would be ignored in silence, whatever it is to protect."""
+    known = get_type_hints(declaration)
+    for name, value in table.items():
+        hint = known.get(name)
+        of_each = get_args(hint)[1] if get_origin(hint) is dict else None
+        if hint is None:
+            yield Finding("stage.setting", f"{header}: there is no setting {name!r}{nearest(name, known)}")
+        elif hint in (bool, str) and not isinstance(value, hint):
+            kind = "true or false" if hint is bool else "text"
+            yield Finding("stage.setting", f"{header}: {name} is {kind}, not {value!r}")
+        elif of_each is not None and is_typeddict(of_each):  # tables.photos = {...}
+            declared = [each.name for each in spec.resources if f"{each.kind}s" == name]
+            for resource, settings in value.items():
+                place = f"{header[:-1]}.{name}.{resource}]"
+                if resource not in declared:
+                    kind = name.removesuffix("s")
+                    yield Finding(
+                        "stage.setting", f"{place}: there is no {kind} {resource!r}{nearest(resource, declared)}"
+                    )
+                elif isinstance(settings, Mapping):
+                    yield from _settings(spec, place, settings, of_each)
 
 
 def _with_source(text: str, source: str | None) -> str:

@@ -192,7 +192,7 @@ class Simulator(Protocol):
 
 class Provider(Protocol):
     """A vendor. `runtime` is the package that goes into an artifact; `options` maps "function", "api" or a resource
-    kind to the TypedDict that `aws={...}` takes there."""
+    kind to the TypedDict that `aws={...}` takes there, and "stage" to that of a stage's settings."""
 
     name: str
     runtime: str

@@ -59,7 +59,7 @@ def test_every_limit_of_a_vendor_has_its_source(name: str) -> None:
 
 @pytest.mark.parametrize("name", VENDORS)
 def test_a_vendor_has_options_for_functions_and_apis(name: str) -> None:
-    assert set(plugins.provider(name).options) == {"function", "api"}
+    assert set(plugins.provider(name).options) - {"stage"} == {"function", "api"}
 
 
 @pytest.mark.parametrize("name", [each for each in VENDORS if isinstance(plugins.provider(each), LimitsOnlyProvider)])
@@ -128,6 +128,25 @@ def test_options_of_a_vendor_are_listed_and_misspelt_ones_are_errors() -> None:
         ("option.vendor", "ok"),
     ]
     assert "did you mean 'snap_start'" in findings(app)[0][2]
+
+
+def test_settings_of_a_stage_that_are_misspelt_are_errors() -> None:
+    app = App("shop")
+    app.table("rows", key="id")
+    settings = {
+        "regoin": "eu-central-1",
+        "profile": "work",
+        "tables": {"rows": {"point_in_time_recovry": True, "deletion_protection": "yes"}, "raws": {}},
+    }
+    found = findings(app, stages={"prod": {"aws": settings}})
+    assert {(code, severity) for code, severity, _ in found} == {("stage.setting", "error")}
+    assert [text for _, _, text in found] == [
+        "[tool.faasbridge.stages.prod.aws]: there is no setting 'regoin'; did you mean 'region'?",
+        "[tool.faasbridge.stages.prod.aws.tables.rows]: there is no setting 'point_in_time_recovry'; did you mean "
+        "'point_in_time_recovery'?",
+        "[tool.faasbridge.stages.prod.aws.tables.rows]: deletion_protection is true or false, not 'yes'",
+        "[tool.faasbridge.stages.prod.aws.tables.raws]: there is no table 'raws'; did you mean 'rows'?",
+    ]
 
 
 def test_a_target_that_is_not_installed_is_a_warning_and_an_unknown_one_an_error(

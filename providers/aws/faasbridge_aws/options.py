@@ -77,4 +77,4 @@ class StageSettings(TypedDict, total=False):
     tables: dict[str, TableSettings]
 
 
-OPTIONS: Mapping[str, type] = {"function": EventOptions, "api": ApiOptions}
+OPTIONS: Mapping[str, type] = {"function": EventOptions, "api": ApiOptions, "stage": StageSettings}
