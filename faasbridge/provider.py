@@ -189,6 +189,9 @@ class Simulator(Protocol):
         """Since `start` or the last `reset`."""
         ...
 
+    # One that can tell at once which functions have any has this as well, asked after each test:
+    #   with_dead_letters(functions) -> those of them whose dead letters are not empty
+
 
 class Provider(Protocol):
     """A vendor. `runtime` is the package that goes into an artifact; `options` maps "function", "api" or a resource

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from faasbridge.deploy import Outcome
 from faasbridge.provider import Deployer, Stage
@@ -31,6 +31,9 @@ class AwsSimulator(DeployedSimulator):
     def connect(self, server: Server) -> Deployer:
         return connect(self.stage, server)
 
+    def with_dead_letters(self, functions: Iterable[str]) -> list[str]:
+        return cast("LocalAwsDeployer", self.deployer).with_dead_letters(functions)
+
 
 class LocalAwsDeployer(AwsDeployer):
     """The deployer as it is, whose endpoints are given as they can be reached from here."""
@@ -45,6 +48,11 @@ class LocalAwsDeployer(AwsDeployer):
     def outcome(self) -> Outcome:
         found = super().outcome()
         return replace(found, endpoints=self._server.call("POST", "/endpoints", dict(found.endpoints)))
+
+    def with_dead_letters(self, functions: Iterable[str]) -> list[str]:
+        """Those of the functions whose dead letters hold something, in one question."""
+        holding = set(self._server.call("GET", "/queues"))
+        return [name for name in functions if self._inbox(name).dead_letters.rpartition("/")[2] in holding]
 
 
 def connect(stage: Stage, server: Server) -> Deployer:

@@ -40,6 +40,8 @@ class Control:
             return None
         if (method, path) == ("GET", "/left"):
             return waiting.left()
+        if (method, path) == ("GET", "/queues"):
+            return waiting.queues()
         if (method, path) == ("GET", "/deployments"):
             self._fronts.close_gone()
             return deployments()

@@ -28,6 +28,11 @@ def left() -> dict[str, str]:
     return found
 
 
+def queues() -> list[str]:
+    """The names of those that hold messages."""
+    return [str(queue["name"]) for queue in list(sqs._queues._data.values()) if queue["messages"]]
+
+
 def _written() -> int:
     """Grows with each record of a stream."""
     return sum(
