@@ -90,6 +90,7 @@ class Life:
         project = Project(
             self.root, found.app_ref, targets=(self.harness.provider.name,), python=found.python, stages=stages
         )
+        project._app_name = "life"  # which is not to be read at every step, in a process of its own
         return Target(project, self.harness.provider.name, self.harness.stage_name, simulate=self.harness.simulate)
 
     def deployer(self) -> Deployer:
