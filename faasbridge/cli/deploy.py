@@ -59,7 +59,8 @@ def follow(progress: Iterable[Progress], out: Output) -> int:
                 done_so_far = f"{bar(int(share[1]))} " if share else ""
                 note(f"{done_so_far}{step.action} {step.kind} {step.name} {each.detail}".rstrip())
                 continue
-            took = f"  {duration(monotonic() - started.pop(key))}" if key in started else ""
+            elapsed = monotonic() - started.pop(key) if key in started else 0.0
+            took = f"  {duration(elapsed)}" if elapsed >= 0.001 else ""  # less than that was told afterwards, at once
             detail = f"  {each.detail}" if each.detail else ""
             if each.state == "failed":
                 out.line(out.paint(f"failed to {step.action} {step.kind} {step.name}{detail}", "red"))
