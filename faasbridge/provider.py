@@ -59,6 +59,7 @@ class Layout:
         "faasbridge",
     )  # copied from the installed ones: the core, and the provider's run-time part
     requirements: tuple[str, ...] = ()
+    dependencies: str = ""  # the artifact's folder that they and the app's are in; empty: at its root
     python_version: str = ""  # "3.13"; empty: the running one
     python_platform: str = ""  # uv's name, "aarch64-manylinux2014"; empty: this machine
     max_zip_bytes: int | None = None

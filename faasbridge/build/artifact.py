@@ -97,6 +97,7 @@ def build(
         layout.python_platform,
         cache=state_folder(project.root) / "cache",
         cwd=project.root,
+        folder=layout.dependencies,
         progress=progress,
     )
     progress("writing the artifact")

@@ -35,13 +35,15 @@ def install(
     *,
     cache: Path,
     cwd: Path,
+    folder: str = "",
     progress: Callable[[str], None] = lambda text: None,
 ) -> Path | None:
-    """A zip of all dependencies, or None where there are none. Raises ConfigError that names the package at fault."""
+    """A zip of all dependencies, in that folder of it, or None where there are none. Raises ConfigError that names the
+    package at fault."""
     if not needed:
         return None
     python_version = python_version or f"{sys.version_info.major}.{sys.version_info.minor}"
-    kept = cache / f"dependencies-{_key(needed, python_version, python_platform)}.zip"
+    kept = cache / f"dependencies-{_key(needed, python_version, python_platform, folder)}.zip"
     if kept.exists():
         return kept
     cache.mkdir(parents=True, exist_ok=True)
@@ -65,7 +67,7 @@ def install(
             options += ["--python-platform", python_platform]
         _fetch(needed, options, target, cwd)
         progress("packing dependencies")
-        archive.write(kept, _unpacked(target), None, python_version=python_version)
+        archive.write(kept, _unpacked(target, folder), None, python_version=python_version)
     finally:
         shutil.rmtree(target, ignore_errors=True)
     return kept
@@ -151,7 +153,7 @@ def _explained(stderr: str, options: list[str]) -> ConfigError:
     return ConfigError(f"the dependencies cannot be fetched for {where}: {text}")
 
 
-def _unpacked(target: Path) -> dict[str, Path | bytes]:
+def _unpacked(target: Path, folder: str) -> dict[str, Path | bytes]:
     files: dict[str, Path | bytes] = {}
     for path in sorted(target.rglob("*")):
         relative = path.relative_to(target)
@@ -160,11 +162,11 @@ def _unpacked(target: Path) -> dict[str, Path | bytes]:
         if path.name in _LEFT_OUT and (path.parent.suffix == ".dist-info" or path.parent == target):
             continue
         if path.is_file():
-            files[relative.as_posix()] = path
+            files[f"{folder}/{relative.as_posix()}".lstrip("/")] = path
     return files
 
 
-def _key(needed: Requirements, python_version: str, python_platform: str) -> str:
+def _key(needed: Requirements, python_version: str, python_platform: str, place: str) -> str:
     digest = sha256()
     machine = python_platform or sys.platform + (sys.implementation.cache_tag or "")
     for folder in needed.local:
@@ -175,6 +177,7 @@ def _key(needed: Requirements, python_version: str, python_platform: str) -> str
         archive.bytecode_for(python_version),
         python_version,
         machine,
+        *([place] if place else []),
         *map(sorted, (needed.locked, needed.open, needed.pins)),
     ]
     digest.update(json.dumps(parts).encode())

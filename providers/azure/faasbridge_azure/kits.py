@@ -1,8 +1,8 @@
 """The built-in kinds on Azure, each as a `provider.ResourceKit`; a third party's kit gives the same fragments.
 
 `synthesize` gives `{"resources": [...]}`, resources of a template that may lack `apiVersion`, `location` and tags;
-fragments are merged by type and name. `grant` gives `{"grants": [...]}`, what `roles.grant` makes, or for Cosmos DB what
-`tables.grants` does. `subscribe` gives all that, and `settings` of the function app besides. `address` is what a
+fragments are merged by type and name. `grant` gives `{"grants": [...]}`, what `roles.grant` makes, or for Cosmos DB
+what `tables.grants` does. `subscribe` gives all that, and `settings` of the function app besides. `address` is what a
 function finds in its environment, as a template has it.
 """
 

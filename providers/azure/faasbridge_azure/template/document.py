@@ -93,7 +93,7 @@ class Document:
             key = key_of(resource).lower()
             known = self._owners.get(key)
             if known is None or (key in self._lent and "owner" not in given):
-                self._owners[key] = tuple(given.get("owner", owner))  # type: ignore[assignment]
+                self._owners[key] = tuple(given.get("owner", owner))
                 self._lent.discard(key)
                 if "owner" in given:
                     self._lent.add(key)

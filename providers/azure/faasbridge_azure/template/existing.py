@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from faasbridge.errors import ConfigError
@@ -15,8 +16,8 @@ from faasbridge.spec import ResourceSpec
 
 from . import names
 
-# Of each kind: the type, and the segments that `existing` leaves out of its name.
-_KINDS = {
+# Of each kind: the type, the form of its name, and where the parts of that are in the type's own.
+_KINDS: Mapping[str, tuple[str, str, tuple[int | str, ...]]] = {
     "bucket": (names.CONTAINERS, "account/container", (0, "default", 1)),
     "queue": (names.QUEUES, "account/queue", (0, "default", 1)),
     "table": (names.TABLES, "account/database/container", (0, 1, 2)),

@@ -1,8 +1,7 @@
 """What things are called in the resource group, and how a template says so. Pure.
 
 Names that are unique in the world, of accounts, vaults and sites, end in the template's parameter `unique`, which
-stands in them here as `{unique}`. `text` is such a name as a template has it, `[concat('shopdev', parameters('unique'))]`,
-`resolved` as Azure has it.
+stands in them here as `{unique}`. `text` is such a name as a template has it, `resolved` as Azure has it.
 """
 
 from __future__ import annotations
@@ -237,7 +236,7 @@ def existing_name(resource: ResourceSpec, stage: Stage) -> str:
 
 
 def _plain(name: str) -> str:
-    """Lower-case letters, digits and single hyphens: others get a digest of the name, so that different ones stay so."""
+    """Lower-case letters, digits and single hyphens: others get a digest of the name, so that all stay different."""
     plain = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
     return plain if plain == name else f"{plain}-{_digest(name)[:6]}"
 

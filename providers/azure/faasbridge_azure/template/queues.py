@@ -69,7 +69,8 @@ def grants(resource: ResourceSpec, rights: frozenset[str], stage: Stage) -> list
 def inbox_grants(inbox: str, stage: Stage, *, fed_by_itself: bool) -> list[dict[str, Any]]:
     """What the host and the entry need of an inbox and its poison queue.
 
-    The host also writes: it hides a message for a while that failed. `fed_by_itself`: with what brings changes or ticks.
+    The host also writes: it hides a message that failed for a while. `fed_by_itself`: changes or ticks come from the
+    same function app.
     """
     name, dead = (storage.queue_name(each, stage) for each in (inbox, inbox + names.POISON))
     found = [

@@ -23,7 +23,7 @@ _REDUNDANCY = "Standard_LRS"
 
 
 def account(stage: Stage) -> dict[str, Any]:
-    """With rules for browsers: whoever has a signed URL may use it from any page; what it allows is in the signature."""
+    """With rules for browsers: a signed URL may be used from any page; what it allows is in the signature."""
     name, settings = names.text(names.storage_account(stage)), of_stage(stage, "storage")
     made = {
         "type": names.STORAGE,

@@ -3,8 +3,8 @@
 The account is serverless and of one region; its consistency is Strong, which `drivers.table` relies on. Nobody has a
 key to it.
 Sources: Azure Cosmos DB documentation, "Serverless", "Consistency levels", "Use data plane role-based access control"
-(actions, metadata requests, at most 100 definitions and 2,000 assignments); Azure Functions documentation, "Azure Cosmos
-DB trigger" (identity-based connections).
+(actions, metadata requests, at most 100 definitions and 2,000 assignments); Azure Functions documentation, "Azure
+Cosmos DB trigger" (identity-based connections).
 """
 
 from __future__ import annotations
