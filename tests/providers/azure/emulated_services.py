@@ -50,7 +50,7 @@ class Services:
 
     def documents(self, address: str) -> list[dict[str, Any]]:
         """All that was written into a table's container, in its order, rows and changes."""
-        return self.cosmos.front.changes(address.partition("?")[0].removeprefix(self.cosmos.front.endpoint))
+        return self.cosmos.front.log(address.partition("?")[0].removeprefix(self.cosmos.front.endpoint))
 
     def received(self, url: str) -> list[Any]:
         """What is in a queue now and visible, each message as the host binds it."""

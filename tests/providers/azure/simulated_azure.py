@@ -138,7 +138,7 @@ def template(*more: dict[str, Any], settings: dict[str, str] | None = None) -> d
     blobs = f"{STORAGE}/blobServices"
     values = {"AzureWebJobsStorage__accountName": account, "JOBS": "shop-dev-jobs", **(settings or {})}
     reference = f"reference(resourceId('{STORAGE}', '{account}'), '2024-01-01')"
-    container = f"[concat({reference}.primaryEndpoints.blob, '/deployments')]"
+    container = f"[concat({reference}.primaryEndpoints.blob, 'deployments')]"
     return {
         "$schema": SCHEMA,
         "contentVersion": "1.0.0.0",

@@ -7,9 +7,11 @@ Source: Azure documentation, "Azure built-in roles", Storage.
 from __future__ import annotations
 
 import json
+import re
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 _READ, _WRITE = {"GET", "HEAD"}, {"PUT", "POST", "DELETE", "PATCH"}
@@ -60,6 +62,22 @@ def claims(authorization: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+_ACTIONS = {"GET": "read", "HEAD": "read", "PUT": "write", "DELETE": "delete"}
+_MATCH = re.compile(r"\(\(!\(ActionMatches\{'([^']+)'\}\)\) OR \(@Resource\[[^\]]+\] StringEquals '([^']*)'\)\)")
+
+
+def _meets(condition: str, method: str, target: str) -> bool:
+    """Of conditions that bind actions to a container's name.
+
+    Source: Azure documentation, "Azure role assignment condition format and syntax".
+    """
+    action = _ACTIONS.get(method, "")
+    for wanted, name in _MATCH.findall(condition):
+        if wanted.rpartition("/blobs/")[2] == action and target.rpartition("/")[2] != name:
+            return False
+    return True
+
+
 def allowed(principal: str, service: str, method: str, target: str, assignments: Iterable[Mapping[str, Any]]) -> bool:
     """Whether a role assignment of that principal at `target`, a resource id, or above it lets `method` pass."""
     for each in assignments:
@@ -68,6 +86,35 @@ def allowed(principal: str, service: str, method: str, target: str, assignments:
             continue
         scope = each["id"].lower().rpartition("/providers/microsoft.authorization/")[0]
         role = properties.get("roleDefinitionId", "").rpartition("/")[2].lower()
-        if f"{target.lower()}/".startswith(f"{scope}/") and method in _ROLES.get((service, role), ()):
+        applies = f"{target.lower()}/".startswith(f"{scope}/") and method in _ROLES.get((service, role), ())
+        if applies and _meets(properties.get("condition") or "", method, target):
             return True
+    return False
+
+
+def documents_allowed(
+    principal: str,
+    account_id: str,
+    action: str,
+    container: str,
+    definitions: Mapping[str, Mapping[str, Any]],
+    assignments: Iterable[Mapping[str, Any]],
+) -> bool:
+    """The same of Cosmos DB's own roles: `action` is `items/read`, say, `container` is `dbs/D/colls/C`.
+
+    Source: Azure Cosmos DB documentation, "Data plane security reference".
+    """
+    wanted = f"Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers/{action}".lower()
+    target = f"{account_id}/{container}/".lower()
+    for each in assignments:
+        properties = each["properties"]
+        if properties.get("principalId") != principal:
+            continue
+        if not target.startswith(f"{properties.get('scope', '')}/".lower()):
+            continue
+        definition = definitions.get(str(properties.get("roleDefinitionId", "")).lower(), {})
+        for permission in definition.get("properties", {}).get("permissions") or ():
+            patterns = permission.get("dataActions") or ()
+            if any(fnmatchcase(wanted, str(pattern).lower()) for pattern in patterns):
+                return True
     return False

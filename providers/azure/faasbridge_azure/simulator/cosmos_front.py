@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,10 +33,22 @@ _PARTITION, _FAILED_DEPENDENCY = "x-ms-documentdb-partitionkey", 424
 
 
 class CosmosFront:
-    """Serves on a free port of this machine until `close`; with `tls`, by https."""
+    """Serves on a free port of this machine until `close`; with `tls`, by https.
 
-    def __init__(self, upstream_port: int, *, tls: ssl.SSLContext | None = None) -> None:
+    `may(authorization, action, container)` says whether a request may do `items/read`, say; `written(container)` hears
+    of new entries of a container's log.
+    """
+
+    def __init__(
+        self,
+        upstream_port: int,
+        *,
+        tls: ssl.SSLContext | None = None,
+        may: Callable[[str, str, str], bool] = lambda authorization, action, container: True,
+        written: Callable[[str], None] = lambda container: None,
+    ) -> None:
         self._upstream = upstream_port
+        self._may, self._told = may, written
         self._lock = threading.RLock()
         self._logs: dict[str, list[dict[str, Any]]] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -53,10 +65,11 @@ class CosmosFront:
         self._thread.join()
         self._server.server_close()
 
-    def changes(self, container: str, after: int = 0) -> list[dict[str, Any]]:
-        """What was written into `dbs/<database>/colls/<container>`, with `_lsn` from 1 on; deletes are not in it."""
+    def log(self, container: str) -> list[dict[str, Any]]:
+        """What was written into `dbs/<database>/colls/<container>`, with `_lsn` from 1 on; deletes are not in it. It
+        grows; after a `reset` it is another list."""
         with self._lock:
-            return self._logs.get(container, [])[after:]
+            return self._logs.setdefault(container, [])
 
     def reset(self, container: str) -> None:
         """Forgets the container's changes; `_lsn` begins anew."""
@@ -68,6 +81,9 @@ class CosmosFront:
             if path == "/" and method == "GET":
                 return self._account(headers)
             container, found, id = path.strip("/").partition("/docs")
+            refused = self._refused(method, container, id, headers, body) if found else ""
+            if refused:
+                return 403, {"content-type": "application/json"}, _forbidden(refused)
             if not found or headers.get(_QUERY, "").lower() == "true":
                 return self._ask(method, path, headers, body)
             if method == "POST" and headers.get(_BATCH, "").lower() == "true":
@@ -80,6 +96,12 @@ class CosmosFront:
             if method != "DELETE" and answer[0] < 300:
                 self._log(container, json.loads(answer[2]))
             return answer
+
+    def _refused(self, method: str, container: str, id: str, headers: Mapping[str, str], body: bytes) -> str:
+        """The action that the caller may not do; empty where there is none."""
+        authorization = headers.get("authorization", "")
+        wanted = _actions(method, id, headers, body)
+        return next((each for each in wanted if not self._may(authorization, each, container)), "")
 
     def _account(self, headers: Mapping[str, str]) -> Answer:
         status, more, body = self._ask("GET", "/", headers)
@@ -151,6 +173,7 @@ class CosmosFront:
     def _log(self, container: str, document: Any) -> None:
         log = self._logs.setdefault(container, [])
         log.append({**document, "_lsn": len(log) + 1})
+        self._told(container)
 
     def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         with _connected(self._upstream) as upstream:
@@ -159,6 +182,28 @@ class CosmosFront:
             content = response.read()
             more = {name.lower(): value for name, value in response.getheaders() if name.lower() not in _HOP}
         return response.status, more, b"" if response.status == 204 else content
+
+
+def _actions(method: str, id: str, headers: Mapping[str, str], body: bytes) -> list[str]:
+    """Those of a request to documents, by the names of data actions."""
+    if headers.get(_QUERY, "").lower() == "true":
+        return ["executeQuery"]
+    if method == "POST" and headers.get(_BATCH, "").lower() == "true":
+        return [f"items/{each['operationType'].lower()}" for each in json.loads(body)]
+    if method == "POST":
+        return ["items/upsert" if headers.get(_UPSERT, "").lower() == "true" else "items/create"]
+    if method == "GET" and not id:
+        return ["readChangeFeed"]
+    kinds = {"GET": "read", "PUT": "replace", "PATCH": "replace", "DELETE": "delete"}
+    return [f"items/{kinds[method]}"] if method in kinds else []
+
+
+def _forbidden(action: str) -> bytes:
+    message = (
+        "Request blocked by Auth: the principal does not have the required "
+        f"RBAC permissions to perform action [Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers/{action}]."
+    )
+    return json.dumps({"code": "Forbidden", "message": message}).encode()
 
 
 def _single(

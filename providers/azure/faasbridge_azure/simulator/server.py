@@ -93,7 +93,7 @@ def _control(cloud: Cloud, token: str, stop: Any) -> Any:
                     return web.json_response(cloud.deployments())
                 case ("GET", "/logs"):
                     since = float(request.query.get("since", "0"))
-                    return web.json_response([each for each in cloud.traces if each["time"] >= since])
+                    return web.json_response(cloud.traces.since(since))
                 case ("POST", "/stop"):
                     stop()
                     return web.json_response({})

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import re
-import shutil
 import uuid
 import zipfile
 from collections.abc import Callable
@@ -16,15 +14,18 @@ from typing import Any
 from . import access, tools
 from .arm.errors import ArmError
 from .arm.manager import TENANT
-from .host.app import FunctionApp, environment
+from .host.app import FunctionApp
 from .host.process import WorkerFailure
+from .host.settings import environment
+from .packages import Packages
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
 
 class Site:
-    def __init__(self, name: str, folder: Path, host: FunctionApp, principal: str) -> None:
-        self.name, self.folder, self.host, self.principal = name, folder, host, principal
+    def __init__(self, name: str, packages: Packages, host: FunctionApp, principal: str) -> None:
+        self.name, self.host, self.principal = name, host, principal
+        self._packages = packages
         self.port = self.scm_port = 0
         self.body: dict[str, Any] = {}
         self.secret = uuid.uuid4().hex
@@ -38,6 +39,14 @@ class Site:
     def settings(self) -> dict[str, str]:
         listed = self.body.get("properties", {}).get("siteConfig", {}).get("appSettings") or []
         return {each["name"]: str(each["value"]) for each in listed}
+
+    def deployment_container(self) -> tuple[str, str]:
+        """Account and container that its packages are put into."""
+        config = self.body["properties"]["functionAppConfig"]
+        where = config.get("deployment", {}).get("storage", {}).get("value", "")
+        _, _, path = where.partition("//")[2].partition("/")
+        account, _, container = path.strip("/").partition("/")
+        return account, container.strip("/")
 
     def check(self, body: dict[str, Any]) -> None:
         """Raises ArmError as the platform would for a Flex Consumption app."""
@@ -87,13 +96,12 @@ class Site:
     async def _publish(self, id: str, content: bytes, done: Callable[[bytes], Any]) -> None:
         state = self.publishes[id]
         try:
-            folder = self.folder / id
-            await asyncio.to_thread(_unpack, content, folder)
-            await done(content)
+            folder = await self._packages.take(content)
             before, self.released = self.released, folder
-            await self.restart()
             if before is not None:
-                await asyncio.to_thread(shutil.rmtree, before, True)
+                await self._packages.give_back(before)
+            await done(content)
+            await self.restart()
             state.update(status=4, status_text="", complete=True)
         except (WorkerFailure, ValueError, zipfile.BadZipFile, ArmError) as error:
             state.update(status=3, status_text=str(error), complete=True)
@@ -123,6 +131,8 @@ class Site:
 
         if request.path.startswith("/admin/"):
             return await self._admin(request)
+        if self.host.asks_for_a_key(request) and request.headers.get("x-functions-key") != self.key:
+            return web.Response(status=401)
         status, headers, body = await self.host.answer(request)
         from multidict import CIMultiDict  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
@@ -171,13 +181,6 @@ class Site:
         for task in list(self.tasks):
             task.cancel()
         await self.host.stop()
-
-
-def _unpack(content: bytes, folder: Path) -> None:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for each in archive.namelist():
-            if each.startswith("/") or ".." in each.split("/"):
-                raise ValueError(f"the package has a file outside of itself: {each}")
-        archive.extractall(folder)
-    if not (folder / "host.json").is_file():
-        raise ValueError("the package has no host.json at its root")
+        released, self.released = self.released, None
+        if released is not None:
+            await self._packages.give_back(released)

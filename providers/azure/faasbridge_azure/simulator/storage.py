@@ -7,45 +7,23 @@ import hashlib
 import hmac
 import os
 import re
-import shutil
 import socket
-import subprocess
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from email.utils import formatdate
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 from xml.etree import ElementTree
 
-from faasbridge.errors import ConfigError
-from faasbridge.simulation.environments import kept
-
 from .children import Child, accepts
+from .emulators import AZURITE, node_folder, package
 
-AZURITE: Final = "3.37.0"
 VERSION: Final = "2025-01-05"
 _SIGNED = (
     "content-encoding content-language content-length content-md5 content-type date if-modified-since if-match "
     "if-none-match if-unmodified-since range"
 ).split()
-
-
-def azurite() -> Path:
-    """Azurite's folder of programs. Raises ConfigError where npm is missing or fails."""
-
-    def make(folder: Path) -> None:
-        npm = shutil.which("npm")
-        if npm is None:
-            raise ConfigError("Azurite, which holds blobs and queues in the simulator, needs npm: install Node.js")
-        folder.mkdir(parents=True)
-        command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), f"azurite@{AZURITE}"]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise ConfigError(f"Azurite cannot be installed: {(done.stderr or done.stdout).strip()[-300:]}")
-
-    return kept(f"azurite-{AZURITE}", make) / "node_modules" / "azurite" / "dist" / "src"
 
 
 class Account:
@@ -58,17 +36,19 @@ class Account:
         self.ports: dict[str, int] = {}
         self._session = session
         self._children: list[Child] = []
+        self._put: dict[str, int] = {}
 
     async def start(self) -> None:
-        folder = await asyncio.to_thread(azurite)
+        folder = await asyncio.to_thread(package, *AZURITE)
+        node = await asyncio.to_thread(node_folder)
         env = {**os.environ, "AZURITE_ACCOUNTS": f"{self.name}:{self.key}"}
         for service in ("blob", "queue"):
             port = free_port()
-            program = folder / service / "main.js"
+            program = folder / "dist" / "src" / service / "main.js"
             options = [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(port), "--silent"]
             more = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"]
-            node = shutil.which("node") or "node"
-            child = await Child.start("Azurite", [node, str(program), *options, *more], env=env)
+            command = [str(node / "node"), str(program), *options, *more]
+            child = await Child.start("Azurite", command, env=env)
             self._children.append(child)
             self.ports[service] = port
         pairs = zip(self._children, self.ports.values(), strict=True)
@@ -120,6 +100,25 @@ class Account:
         digest = hmac.new(b64decode(self.key), "\n".join(lines).encode(), hashlib.sha256).digest()
         return f"SharedKey {self.name}:{b64encode(digest).decode()}"
 
+    def mark(self, queue: str) -> None:
+        """Somebody put a message there."""
+        self._put[queue] = self._put.get(queue, 0) + 1
+
+    def may_have(self, queue: str) -> bool:
+        return queue in self._put
+
+    async def is_empty(self, queue: str) -> bool:
+        """Of invisible messages too."""
+        put = self._put.get(queue)
+        if put is None:
+            return True
+        if await self.count(queue):
+            return False
+        if self._put.get(queue) == put:
+            del self._put[queue]
+            return True
+        return False
+
     async def make_container(self, name: str) -> None:
         await self.call("blob", "PUT", f"/{name}?restype=container", expected=(201, 409))
 
@@ -131,6 +130,7 @@ class Account:
         root = ElementTree.Element("QueueMessage")
         ElementTree.SubElement(root, "MessageText").text = text
         await self.call("queue", "POST", f"/{queue}/messages?messagettl=-1", ElementTree.tostring(root))
+        self.mark(queue)
 
     async def receive(self, queue: str, number: int, visibility_s: int) -> list[dict[str, str]]:
         """Messages by the names of the REST API: MessageId, PopReceipt, DequeueCount, MessageText and three times."""
@@ -175,6 +175,14 @@ class Account:
                     headers = {"x-ms-delete-snapshots": "include"}
                     work.append(self.call("blob", "DELETE", path, headers=headers, expected=(202, 404)))
         await asyncio.gather(*work)
+
+    async def clear(self) -> None:
+        """As it was when it was made."""
+        queues, containers = await asyncio.gather(self.names("queue"), self.names("blob"))
+        work = [self.call("queue", "DELETE", f"/{name}", expected=(204, 404)) for name in queues]
+        work += [self.call("blob", "DELETE", f"/{name}?restype=container", expected=(202, 404)) for name in containers]
+        await asyncio.gather(*work)
+        self._put.clear()
 
 
 def free_port() -> int:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
+
+from .arm.errors import ArmError
 
 
 class Vault:
@@ -118,3 +121,67 @@ def _error(status: int, code: str, message: str) -> Any:
     from aiohttp import web  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     return web.json_response(_fault(status, code, message)[1], status=status)
+
+
+class Vaults:
+    """Implements `resources.Service`. A deleted vault keeps its name and its secrets until it is purged.
+
+    Source: Key Vault documentation, "Key Vault soft-delete overview".
+    """
+
+    def __init__(self, listening: Any, may: Any) -> None:
+        """`may(principal, method, target)`, a resource id."""
+        self._listening, self._may = listening, may
+        self._vaults: dict[str, tuple[Vault, int]] = {}
+        self._deleted: dict[str, tuple[Vault, int, Mapping[str, Any]]] = {}
+
+    def reset(self) -> None:
+        for vault, _ in self._vaults.values():
+            vault.reset()
+
+    async def put(self, made: dict[str, Any], before: Mapping[str, Any] | None) -> None:
+        if made["type"].lower() != "microsoft.keyvault/vaults":
+            return
+        name, id = made["name"], made["id"]
+        if name in self._deleted:
+            if str(made["properties"].get("createMode", "")).lower() != "recover":
+                raise ArmError(
+                    "ConflictError",
+                    f"A vault with the same name already exists in deleted state: {name}. You need to either recover "
+                    "or purge existing key vault.",
+                    409,
+                )
+            self._vaults[name] = self._deleted.pop(name)[:2]
+        if name not in self._vaults:
+
+            def may(principal: str, method: str, path: str) -> bool:
+                parts = path.strip("/").split("/")
+                target = f"{id}/secrets/{parts[1]}" if len(parts) > 1 else id
+                return bool(self._may(principal, method, target))
+
+            vault = Vault(name, may)
+            port = await self._listening.start(vault.handle, tls=True)
+            vault.uri = f"https://127.0.0.1:{port}/"
+            self._vaults[name] = vault, port
+        made["properties"]["vaultUri"] = self._vaults[name][0].uri
+
+    async def delete(self, there: Mapping[str, Any]) -> None:
+        if there["type"].lower() == "microsoft.keyvault/vaults" and there["name"] in self._vaults:
+            self._deleted[there["name"]] = (*self._vaults.pop(there["name"]), there)
+
+    def keys(self, there: Mapping[str, Any]) -> Any:
+        return {}
+
+    def deleted(self) -> list[dict[str, Any]]:
+        """As Resource Manager lists them."""
+        found = []
+        for name, (_, _, there) in self._deleted.items():
+            location = str(there.get("location", ""))
+            place = f"/subscriptions/{there['id'].split('/')[2]}/providers/Microsoft.KeyVault/locations/{location}"
+            properties = {"vaultId": there["id"], "location": location, "tags": there.get("tags") or {}}
+            found.append({"id": f"{place}/deletedVaults/{name}", "name": name, "properties": properties})
+        return found
+
+    async def purge(self, name: str) -> None:
+        _, port, _ = self._deleted.pop(name)
+        await self._listening.stop(port)

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from .deployments import Deployment, Resources, what_if
@@ -17,7 +18,6 @@ from .templates import Scope, Template
 log = logging.getLogger(__name__)
 SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 TENANT = "00000000-0000-4000-8000-000000000002"
-_RETRY = {"Retry-After": "1"}
 
 Answer = tuple[int, Any, dict[str, str]]
 
@@ -31,6 +31,7 @@ class Manager:
         self.deployments: dict[str, Deployment] = {}
         self.stacks: dict[str, dict[str, Any]] = {}
         self.registered = set(PROVIDERS)
+        self._templates: dict[str, Any] = {}
         self._operations: dict[str, tuple[asyncio.Task[Any], str]] = {}
 
     async def handle(self, method: str, path: str, query: dict[str, str], body: Any, base: str) -> Answer:
@@ -69,6 +70,8 @@ class Manager:
             return 200, _subscription(), {}
         if match := re.fullmatch(r"/providers/([^/]+)(/register)?", rest, re.IGNORECASE):
             return self._provider(match[1], bool(match[2]))
+        if re.match(r"/providers/Microsoft\.KeyVault/(locations/[^/]+/)?deletedVaults", rest, re.IGNORECASE):
+            return await self._deleted_vaults(method, rest)
         if re.fullmatch(r"/resourcegroups", rest, re.IGNORECASE):
             return 200, {"value": list(self.groups.values())}, {}
         match = re.match(r"/resourcegroups/([^/]+)(.*)", rest, re.IGNORECASE)
@@ -96,7 +99,7 @@ class Manager:
             raise ArmError("OperationNotFound", f"there is no operation {id}", 404)
         task, how = self._operations[id]
         if not task.done():
-            return (202, None, _RETRY) if how == "location" else (200, {"status": "Running"}, _RETRY)
+            return (202, None, {}) if how == "location" else (200, {"status": "Running"}, {})
         error = task.exception() if not task.cancelled() else None
         if isinstance(error, ArmError):
             return 200, {"status": "Failed", "error": error.body()}, {}
@@ -109,7 +112,7 @@ class Manager:
         id = str(uuid.uuid4())
         self._operations[id] = asyncio.ensure_future(work), how
         address = f"{base}/operations/{id}?api-version=2024-11-01"
-        return {"Location" if how == "location" else "Azure-AsyncOperation": address, **_RETRY}
+        return {"Location" if how == "location" else "Azure-AsyncOperation": address}
 
     def _provider(self, name: str, register: bool) -> Answer:
         known = next((each for each in PROVIDERS if each.lower() == name.lower()), None)
@@ -123,6 +126,19 @@ class Manager:
             {"id": f"/subscriptions/{SUBSCRIPTION}/providers/{known}", "namespace": known, "registrationState": state},
             {},
         )
+
+    async def _deleted_vaults(self, method: str, path: str) -> Answer:
+        found = re.search(r"/deletedVaults(?:/([^/]+))?(/purge)?$", path, re.IGNORECASE)
+        name, purge = (found[1], found[2]) if found else (None, None)
+        if name is None:
+            return 200, {"value": self._act.deleted_vaults()}, {}
+        there = next((each for each in self._act.deleted_vaults() if each["name"] == name), None)
+        if there is None:
+            raise ArmError("DeletedVaultNotFound", f"The specified deleted vault '{name}' does not exist.", 404)
+        if method == "POST" and purge:
+            await self._act.purge_vault(name)
+            return 200, None, {}
+        return 200, there, {}
 
     async def _group(self, method: str, name: str, body: Any, base: str) -> Answer:
         there = self.groups.get(name.lower())
@@ -140,6 +156,8 @@ class Manager:
             return 204, None, {}
         if method == "DELETE":
             return 202, None, self._begin(self._delete_group(name), "location", base)
+        if method == "PATCH":
+            there.update({key: value for key, value in (body or {}).items() if key in ("tags", "managedBy")})
         return 200, there, {}
 
     async def _delete_group(self, name: str) -> None:
@@ -166,7 +184,7 @@ class Manager:
             return 200, template.body(), {}
         if method == "POST" and more == "/whatif":
             Template(body["properties"].get("template"), body["properties"].get("parameters"), scope)
-            return 202, None, self._begin(self._what_if(body, scope), "location", base)
+            return 200, self._what_if(body, scope), {}
         if method == "PUT":
             return await self._deploy(id, body, scope, base, 200 if there else 201)
         if there is None:
@@ -185,7 +203,7 @@ class Manager:
             return 204, None, {}
         return 200, there.body(), {}
 
-    async def _what_if(self, body: Any, scope: Scope) -> dict[str, Any]:
+    def _what_if(self, body: Any, scope: Scope) -> dict[str, Any]:
         try:
             return {"status": "Succeeded", "properties": {"changes": what_if(body, scope, self._resources)}}
         except ArmError as error:
@@ -232,6 +250,12 @@ class Manager:
         if not name:
             return 200, {"value": [each for key, each in self.stacks.items() if key.startswith(id.lower())]}, {}
         there = self.stacks.get(id.lower())
+        if method in ("PUT", "DELETE") and there is not None and _runs(there):
+            raise ArmError(
+                "DeploymentStackInNonTerminalState",
+                f"The deployment stack '{name}' is not in a terminal state and cannot be modified.",
+                409,
+            )
         if method == "PUT":
             deployment = self._made(
                 f"{scope.id}/providers/Microsoft.Resources/deployments/{name}-{uuid.uuid4().hex[:8]}", body, scope
@@ -241,14 +265,18 @@ class Manager:
             properties["resources"] = (there or {}).get("properties", {}).get("resources", [])
             stack = {"id": id, "name": name, "type": "Microsoft.Resources/deploymentStacks", "properties": properties}
             stack.update(tags=body.get("tags") or {}, location=scope.location)
-            self.stacks[id.lower()] = stack
+            stack["systemData"] = {"lastModifiedAt": datetime.now(UTC).isoformat()}
+            self.stacks[id.lower()], self._templates[id.lower()] = stack, body["properties"].get("template")
             return 200 if there else 201, stack, self._begin(self._stacked(stack, deployment), "async", base)
         if there is None:
             raise ArmError("DeploymentStackNotFound", f"The Deployment stack '{name}' could not be found.", 404)
         if method == "DELETE":
             delete = query.get("unmanageAction.Resources", "detach").lower() == "delete"
             groups = query.get("unmanageAction.ResourceGroups", "detach").lower() == "delete"
+            there["properties"]["provisioningState"] = "deleting"
             return 202, None, self._begin(self._unstack(id, delete, groups, scope), "location", base)
+        if method == "POST" and more == "/exporttemplate":
+            return 200, {"template": self._templates.get(id.lower())}, {}
         return 200, there, {}
 
     async def _stacked(self, stack: dict[str, Any], deployment: Deployment) -> None:
@@ -277,6 +305,7 @@ class Manager:
         if delete:
             await self._delete([each["id"] for each in stack["properties"]["resources"]])
         self.stacks.pop(id.lower(), None)
+        self._templates.pop(id.lower(), None)
         if groups:
             await self._delete_group(scope.group)
 
@@ -300,6 +329,10 @@ class Manager:
                 return 200, answer, {}
             raise ArmError("ResourceNotFound", f"The Resource '{path}' was not found.", 404)
         return 200, there, {}
+
+
+def _runs(stack: dict[str, Any]) -> bool:
+    return stack["properties"]["provisioningState"] not in ("succeeded", "failed", "canceled")
 
 
 def _merged(old: list[Any], created: list[str]) -> list[Any]:

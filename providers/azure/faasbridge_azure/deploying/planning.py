@@ -1,0 +1,109 @@
+"""What a deployment would do, found by reading: the template against what the stack was sent last, what-if where they
+differ, and the code that each function app runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from azure.core.exceptions import ResourceNotFoundError
+
+from faasbridge.deploy import Plan, Step
+from faasbridge.errors import ConfigError, DeployError
+from faasbridge.provider import Artifact
+from faasbridge.spec import AppSpec
+
+from . import changes
+from .code import Site, sites
+from .connection import Cloud
+from .faults import innermost, sentence
+from .stack import TEMPLATE_TAG, Owner, Stack, digest_of, is_running, is_settled, key_of, made, owner_in, owners
+
+_WHAT_IF = "faasbridge-what-if"
+
+# wait: another operation is running; what comes after it is planned then.
+Way = Literal["nothing", "change", "code", "wait"]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What `apply` needs. `replaced`: ids of resources that are deleted before they are made anew."""
+
+    way: Way
+    spec: AppSpec
+    artifact: Artifact
+    template: Mapping[str, Any]
+    digest: str
+    before: str = ""
+    replaced: tuple[str, ...] = ()
+
+
+class Planner:
+    def __init__(self, cloud: Cloud, stack: Stack) -> None:
+        self._cloud, self._stack = cloud, stack
+
+    def plan(self, spec: AppSpec, artifact: Artifact) -> Plan:
+        """Raises ConfigError where a name is taken by what is not ours, DeployError where the template is refused."""
+        from faasbridge.pipeline import template as synthesize
+
+        template = self._cloud.resolved(synthesize(spec, self._cloud.stage))
+        wanted = Planned("change", spec, artifact, template, digest_of(template))
+        if not self.group_is_there():
+            return self._plan(wanted, changes.creations(template))
+        found = self._stack.describe()
+        if found is None:
+            return self._plan(wanted, changes.creations(template))
+        if is_running(found):
+            step = Step("update", "stack", self._stack.name, "another operation is running: it is waited for first")
+            return self._plan(replace(wanted, way="wait"), (step,))
+        running = [each for each in sites(self._cloud) if each.code != artifact.sha256]
+        before = (found.tags or {}).get(TEMPLATE_TAG, "")
+        if before == wanted.digest and is_settled(found):
+            recoded = [owner_of(each, template) for each in running]
+            steps = changes.steps((), template, template, made(found, template), recoded)
+            return self._plan(replace(wanted, way="code" if running else "nothing", before=before), steps)
+        return self._comparison(replace(wanted, before=before), found, running)
+
+    def group_is_there(self) -> bool:
+        """Raises ConfigError for one that is in the way."""
+        try:
+            found = self._cloud.groups.get(self._cloud.group)
+        except ResourceNotFoundError:
+            return False
+        if not self._cloud.is_ours(found.tags) and "resource_group" not in self._cloud.stage.settings:
+            raise ConfigError(
+                f"there is a resource group {self._cloud.group!r} that FaaSBridge did not make: to deploy into it, set "
+                "`resource_group` to its name"
+            )
+        return True
+
+    def _comparison(self, wanted: Planned, found: Any, running: list[Site]) -> Plan:
+        before = self._stack.template()
+        found_changes = self._what_if(wanted.template)
+        recoded = [owner_of(each, wanted.template) for each in running]
+        # What a failed deployment was sent says nothing of what there is.
+        known = before if is_settled(found) else {}
+        steps = changes.steps(found_changes, known, wanted.template, made(found, before), recoded)
+        if not any(step.action != "none" for step in steps):  # of the stack itself
+            reason = "outputs" if is_settled(found) else "the last deployment did not end well"
+            steps = (*steps, Step("update", "stack", self._stack.name, reason))
+        lost = tuple(each.resource_id for each in found_changes if changes.replaced(each))
+        return self._plan(replace(wanted, replaced=lost), steps)
+
+    def _what_if(self, template: Mapping[str, Any]) -> list[Any]:
+        properties = {"mode": "Incremental", "template": template, "parameters": self._cloud.parameters(template)}
+        begin = self._cloud.deployments.begin_what_if
+        answer = begin(self._cloud.group, _WHAT_IF, {"properties": properties}).result()
+        if str(answer.status).lower() == "failed" or answer.error is not None:
+            error = answer.error.as_dict() if answer.error is not None else {}
+            raise DeployError(f"Azure refuses the template: {sentence(*innermost(error))}")
+        return list(answer.properties.changes or () if answer.properties is not None else answer.changes or ())
+
+    def _plan(self, planned: Planned, steps: tuple[Step, ...]) -> Plan:
+        stage = self._cloud.stage
+        return Plan(stage.app, stage.name, "azure", steps, planned)
+
+
+def owner_of(site: Site, template: Mapping[str, Any]) -> Owner:
+    return owner_in(owners(template), key_of(site.id))[0]

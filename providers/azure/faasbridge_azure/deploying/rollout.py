@@ -1,0 +1,119 @@
+"""Carrying a plan out: the resource group, the stack, then the code of the function apps that run another.
+
+Resource Manager takes nothing back: what a failed deployment made stays, and the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from azure.core.exceptions import ResourceNotFoundError
+
+from faasbridge.deploy import Plan, Progress
+from faasbridge.errors import DeployError
+from faasbridge.provider import Artifact
+
+from . import code
+from .connection import Cloud
+from .planning import Planned, Planner, owner_of
+from .progress import Tracker
+from .stack import TEMPLATE_TAG, Stack, is_running, type_of, with_owners
+from .vaults import purge
+
+_STALE = "what is deployed has changed since the plan was made: run `faasbridge deploy` again"
+_VERSIONS = {"microsoft.documentdb/databaseaccounts/sqldatabases/containers": "2024-11-15"}
+
+
+class Rollout:
+    def __init__(self, cloud: Cloud, planner: Planner, stack: Stack) -> None:
+        self._cloud, self._planner, self._stack = cloud, planner, stack
+
+    def apply(self, plan: Plan) -> Iterator[Progress]:
+        """Raises DeployError with the first real cause."""
+        planned: Planned = plan.token
+        if planned.way == "nothing":
+            return
+        if planned.way == "wait":
+            yield from self._wait(plan, planned)
+            return
+        if planned.way == "change":
+            _lint(planned)
+        before = code.sites(self._cloud)
+        known = {each.name for each in before if each.code == planned.artifact.sha256}
+        template = planned.template
+        of_sites = [key for key in template["resources"] if key["type"].lower() == "microsoft.web/sites"]
+        recoded = [_owner(planned, each["name"]) for each in of_sites if each["name"] not in known]
+        tracker = Tracker(plan.steps, template, recoded)
+        if planned.way == "change":
+            yield from self._change(planned, tracker, before)
+        yield from self._publish(tracker, planned)
+        yield from tracker.finish()
+
+    def _wait(self, plan: Plan, planned: Planned) -> Iterator[Progress]:
+        """Ends what was begun, then does what is left, unless that loses data which nobody was asked about."""
+        (step,) = plan.steps
+        yield Progress(step, "started", "waiting")
+        try:
+            for operation in self._stack.follow():
+                yield Progress(step, "started", f"{operation.state} {operation.key}")
+        except DeployError as error:
+            yield Progress(step, "started", f"it failed: {error}")
+        yield Progress(step, "done")
+        again = self._planner.plan(planned.spec, planned.artifact)
+        if any(each.data_loss for each in again.changes):
+            raise DeployError(
+                "the other operation has ended; what is left to do loses data: run `faasbridge deploy` again to see it"
+            )
+        yield from self.apply(again)
+
+    def _change(self, planned: Planned, tracker: Tracker, before: Iterable[code.Site]) -> Iterator[Progress]:
+        found = self._stack.describe() if self._planner.group_is_there() else None
+        tag = (found.tags or {}).get(TEMPLATE_TAG, "") if found is not None else ""
+        if found is not None and (is_running(found) or tag != planned.before):
+            raise DeployError(_STALE)
+        if found is None:
+            self._make_room()
+        for id in planned.replaced:
+            version = _VERSIONS[type_of(id).lower()]
+            try:
+                self._cloud.resources.begin_delete_by_id(id, api_version=version).result()
+            except ResourceNotFoundError:
+                continue
+        sent = code.tagged(planned.template, before)
+        self._stack.put(with_owners(sent, self._stack.template() if found is not None else {}), planned.digest)
+        for operation in self._stack.follow():
+            yield from tracker.saw(operation)
+
+    def _make_room(self) -> None:
+        """For a first deployment: the resource group, and names that a destroyed deployment may hold."""
+        if not self._planner.group_is_there():
+            group = {"location": self._cloud.location, "tags": self._cloud.tags}
+            self._cloud.groups.create_or_update(self._cloud.group, group)
+        purge(self._cloud)
+
+    def _publish(self, tracker: Tracker, planned: Planned) -> Iterator[Progress]:
+        stale = [each for each in code.sites(self._cloud) if each.code != planned.artifact.sha256]
+        for site, state, detail in code.publish(self._cloud, stale, planned.artifact):
+            owner = owner_of(site, planned.template)
+            if state == "started":
+                yield from tracker.started(owner, _size(planned.artifact))
+            elif state == "done":
+                yield from tracker.done(owner, "code")
+            else:
+                yield from tracker.failed(owner, detail)
+
+
+def _owner(planned: Planned, site: str) -> tuple[str, str]:
+    from .stack import owner_in, owners
+
+    return owner_in(owners(planned.template), f"microsoft.web/sites/{site}".lower())[0]
+
+
+def _size(artifact: Artifact) -> str:
+    return f"code, {artifact.size / 1_000_000:.1f} MB"
+
+
+def _lint(planned: Planned) -> None:
+    from ..lint import check
+
+    check(planned.template)
