@@ -99,7 +99,7 @@ def timer(expression: str, zone: str = "UTC", *, years: tuple[int, int] = (2024,
     """
     cron = Cron(expression, zone)
     minutes, hours = set(), set()
-    for offset, gap in _offsets(cron.zone, *years):
+    for offset, gap in _offsets_of(cron.zone, *years):
         for hour in cron.hours:
             for minute in cron.minutes:
                 at = (hour * 60 + minute - offset) % 1440
@@ -110,6 +110,16 @@ def timer(expression: str, zone: str = "UTC", *, years: tuple[int, int] = (2024,
                     minutes.add(end % 60)
                     hours.add(end // 60)
     return f"0 {_listed(minutes, 60)} {_listed(hours, 24)} * * *"
+
+
+_known: dict[tuple[tzinfo, int, int], list[tuple[int, tuple[int, int] | None]]] = {}
+
+
+def _offsets_of(zone: tzinfo, first: int, last: int) -> list[tuple[int, tuple[int, int] | None]]:
+    """The same for the next schedule of that zone: finding them takes a while."""
+    if (zone, first, last) not in _known:
+        _known[zone, first, last] = list(_offsets(zone, first, last))
+    return _known[zone, first, last]
 
 
 def _offsets(zone: tzinfo, first: int, last: int) -> Iterator[tuple[int, tuple[int, int] | None]]:

@@ -90,18 +90,16 @@ class Document:
         """
         for given in fragment.get("resources", ()):
             resource = {name: value for name, value in given.items() if name != "owner"}
-            key = key_of(resource).lower()
-            known = self._owners.get(key)
-            if known is None or (key in self._lent and "owner" not in given):
-                self._owners[key] = tuple(given.get("owner", owner))
-                self._lent.discard(key)
-                if "owner" in given:
-                    self._lent.add(key)
-            elif "owner" not in given and known[:2] != owner[:2]:
+            key, whole, lent = key_of(resource).lower(), tuple(given.get("owner", owner)), "owner" in given
+            known = self._owners.get(key, whole)
+            if known[:2] != whole[:2] and (known[0] != whole[0] or not (lent or key in self._lent)):
                 raise ConfigError(
-                    f"{known[0]} {known[1]!r} and {owner[0]} {owner[1]!r} would both be "
-                    f"{resource['name'].rpartition('/')[2]} on Azure: rename one"
+                    f"{known[0]} {known[1]!r} and {whole[0]} {whole[1]!r} would both be "
+                    f"{_last(resource['name'])} on Azure: rename one"
                 )
+            if key not in self._owners or (key in self._lent and not lent):
+                self._owners[key] = whole
+                (self._lent.add if lent else self._lent.discard)(key)
             self._resources[key] = merged(self._resources.get(key, {}), resource)
 
     def template(self) -> dict[str, Any]:
@@ -135,6 +133,10 @@ class Document:
 
 def version(type_: str) -> str:
     return VERSIONS[type_.partition("/")[0]]
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2].strip("[]()'")
 
 
 def merged(into: Mapping[str, Any], fragment: Mapping[str, Any]) -> dict[str, Any]:
