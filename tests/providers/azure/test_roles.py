@@ -105,7 +105,7 @@ class Rights:
 
 def denied(condition: str) -> set[str]:
     """The actions that conditions of the template's one form take away."""
-    form = r"\(\(!\(ActionMatches\{'([^']+)'\}\)\) OR \(@Resource\[[^]]+:name\] StringEquals ''\)\)"
+    form = r"\(\(!\(ActionMatches\{'([^']+)'\}\)\) OR \(@Resource\[[^]]+:name\] StringEquals '-'\)\)"
     assert re.fullmatch(rf"({form}( AND {form})*)?", condition), condition
     return set(re.findall(r"ActionMatches\{'([^']+)'\}", condition))
 

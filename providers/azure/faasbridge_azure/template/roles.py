@@ -31,7 +31,8 @@ _BLOB_ACTIONS: Mapping[str, tuple[str, ...]] = {
     "write": (f"{_BLOBS}/write", f"{_BLOBS}/add/action"),
 }
 """The data actions of Storage Blob Data Contributor."""
-_NEVER = "@Resource[Microsoft.Storage/storageAccounts/blobServices/containers:name] StringEquals ''"
+# No container has that name.
+_NEVER = "@Resource[Microsoft.Storage/storageAccounts/blobServices/containers:name] StringEquals '-'"
 
 
 def blobs(container: str, wanted: Iterable[str], **more: Any) -> dict[str, Any]:
