@@ -11,8 +11,6 @@ from faasbridge import App, plugins
 from faasbridge.checks import check
 from faasbridge.config import Project
 from faasbridge.limits import Limits, floor
-from faasbridge.limits_only import LimitsOnlyProvider
-from faasbridge.provider import Stage
 
 VENDORS = ("aws", "gcp", "azure")
 
@@ -60,16 +58,6 @@ def test_every_limit_of_a_vendor_has_its_source(name: str) -> None:
 @pytest.mark.parametrize("name", VENDORS)
 def test_a_vendor_has_options_for_functions_and_apis(name: str) -> None:
     assert set(plugins.provider(name).options) - {"stage"} == {"function", "api"}
-
-
-@pytest.mark.parametrize("name", [each for each in VENDORS if isinstance(plugins.provider(each), LimitsOnlyProvider)])
-def test_a_vendor_that_is_not_built_yet_says_so(name: str, tmp_path: Path) -> None:
-    provider = plugins.provider(name)
-    stage = Stage("shop", "dev", name, tmp_path)
-    for act in (provider.deployer, provider.simulator):
-        with pytest.raises(plugins.ConfigError, match="not part of this release yet"):
-            act(stage)
-    assert [finding.severity for finding in provider.doctor(stage)] == ["warning"]
 
 
 def test_an_app_within_the_floor_has_no_findings() -> None:
