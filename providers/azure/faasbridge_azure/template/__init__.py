@@ -53,6 +53,7 @@ class _Synthesis:
             address = self._address(resource)
             if address is not None:
                 self.document.addresses[variable(resource.kind, resource.name)] = address
+                self.document.names[variable(resource.kind, resource.name)] = [resource.kind, resource.name]
         for app in apps.function_apps(self.spec.functions):
             self._app(app)
         return self.document.template()
@@ -64,6 +65,8 @@ class _Synthesis:
             self._add(storage.account(self.stage), "storage")
         if self.spec.functions:
             self._add(logs.resources(self.stage), "logs")
+            self.document.places["claims"] = storage.blob_url(storage.CLAIMS, self.stage)
+            self.document.places["workspace"] = logs.workspace_id(self.stage)
         if "table" in kinds:
             self._add(tables.account(self.stage), "tables")
         if "secret" in kinds:
@@ -129,7 +132,7 @@ class _Synthesis:
         settings[forwarders.setting("DEAD_LETTERS", spec.name)] = dead
         if forwarded:
             settings[forwarders.setting("INBOX_URL", spec.name)] = url
-        self.document.inboxes[spec.name] = {"inbox": url, "dead_letters": dead}
+        self.document.inboxes[spec.name] = {"inbox": url, "dead_letters": dead, "attempts": spec.max_attempts}
         return grants, settings
 
     def _uses(self, spec: FunctionSpec) -> tuple[list[Any], dict[str, Any]]:

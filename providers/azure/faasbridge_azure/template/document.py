@@ -8,7 +8,9 @@
         "outputs": {
             "addresses": {"FAASBRIDGE_QUEUE_JOBS": "https://shopdev....queue.core.windows.net/shop-dev-jobs", ...},
             "endpoints": {api: URL}, "functions": {function: name of its function app},
-            "inboxes": {function: {"inbox": URL of the queue, "dead_letters": URL of the queue}}
+            "inboxes": {function: {"inbox": URL of the queue, "dead_letters": URL of the queue, "attempts": 5}},
+            "names": {"FAASBRIDGE_QUEUE_JOBS": ["queue", "jobs"], ...},
+            "places": {"claims": URL of the container, "workspace": id of the logs' workspace}
         },
         "metadata": {"faasbridge": {"owners": {"<type>/<name>": [kind, name, part]}}}
     }
@@ -81,6 +83,8 @@ class Document:
         self.endpoints: dict[str, Any] = {}
         self.functions: dict[str, Any] = {}
         self.inboxes: dict[str, Any] = {}
+        self.names: dict[str, Any] = {}
+        self.places: dict[str, Any] = {}
 
     def add(self, fragment: Mapping[str, Any], owner: Owner) -> None:
         """Merged by type and name: members deeply, lists one after the other. A resource with an owner of its own is
@@ -110,6 +114,8 @@ class Document:
             "endpoints": self.endpoints,
             "functions": self.functions,
             "inboxes": self.inboxes,
+            "names": self.names,
+            "places": self.places,
         }
         return {
             "$schema": SCHEMA,

@@ -54,6 +54,11 @@ def settings(stage: Stage, client_id: str) -> dict[str, str]:
     }
 
 
+def workspace_id(stage: Stage) -> str:
+    """What queries go to."""
+    return f"[{names.reference(WORKSPACES, workspace_name(stage), 'customerId')}]"
+
+
 def workspace_name(stage: Stage) -> str:
     return stage.physical_name("logs", names.WORKSPACE_CHARS)
 
