@@ -19,6 +19,7 @@ MOST_RESOURCES, MOST_OUTPUTS, MOST_PARAMETERS, MOST_BYTES = 800, 64, 256, 4_000_
 """Source: Azure Resource Manager documentation, "Azure subscription and service limits", template limits."""
 _KEYS = frozenset({"$schema", "contentVersion", "languageVersion", "metadata", "outputs", "parameters", "resources"})
 _COMMON = frozenset({"apiVersion", "comments", "condition", "dependsOn", "name", "scope", "type"})
+_DEPLOYMENTS, _OF_DEPLOYMENTS = "Microsoft.Resources/deployments", frozenset({"resourceGroup", "subscriptionId"})
 _OF_EXTENSIONS = frozenset({"Microsoft.Authorization/roleAssignments"})
 
 
@@ -57,7 +58,12 @@ def _resource(resource: Mapping[str, Any]) -> Iterator[str]:
         return
     if ("scope" in resource) != (type_ in _OF_EXTENSIONS):
         yield "scope belongs to what is an extension of another resource, and only there"
-    yield from models.mistakes(model, {key: value for key, value in resource.items() if key not in _COMMON})
+    own = _OF_DEPLOYMENTS if type_ == _DEPLOYMENTS else ()
+    yield from models.mistakes(
+        model, {key: value for key, value in resource.items() if key not in _COMMON and key not in own}
+    )
+    if type_ == _DEPLOYMENTS:
+        yield from findings(resource.get("properties", {}).get("template", {}))
 
 
 def _sizes(template: Mapping[str, Any]) -> Iterator[str]:

@@ -29,6 +29,7 @@ _MODELS: Mapping[str, str] = {
     "Microsoft.KeyVault/vaults": "keyvault:VaultCreateOrUpdateParameters",
     "Microsoft.ManagedIdentity/userAssignedIdentities": "msi:Identity",
     "Microsoft.OperationalInsights/workspaces": "loganalytics:Workspace",
+    "Microsoft.Resources/deployments": "resource.deployments:Deployment",
     "Microsoft.Storage/storageAccounts": "storage:StorageAccountCreateParameters",
     "Microsoft.Storage/storageAccounts/blobServices": "storage:BlobServiceProperties",
     "Microsoft.Storage/storageAccounts/blobServices/containers": "storage:BlobContainer",

@@ -137,6 +137,7 @@ def _reference(id: str, *more: Any) -> Any:
     made: dict[str, Any] = {
         "ConnectionString": "InstrumentationKey=0",
         "clientId": f"client of {name}",
+        "customerId": f"customer of {name}",
         "principalId": f"principal of {name}",
         "defaultHostName": f"{name}.azurewebsites.net",
         "documentEndpoint": f"https://{name}.documents.azure.com:443/",

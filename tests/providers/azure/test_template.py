@@ -15,7 +15,7 @@ from faasbridge import App, ConfigError, Resource
 from faasbridge.plugins import manager
 from faasbridge.provider import Stage
 from faasbridge.spec import FunctionSpec, ResourceSpec
-from faasbridge_azure import rows
+from faasbridge_azure import lint, rows
 
 sys.path.insert(0, str(Path(__file__).parent))
 from arm_templates import (
@@ -167,10 +167,9 @@ def test_attempts_and_time_are_those_of_the_handler() -> None:
 def test_a_queue_is_the_inbox_of_its_handler_and_its_dead_letters_that_of_theirs() -> None:
     found = WHOLE.outputs["inboxes"]
     assert found["work"]["inbox"].endswith("/shop-dev-jobs")
-    assert found["mourn"] == {
-        "inbox": found["work"]["dead_letters"],
-        "dead_letters": f"{found['work']['inbox']}-poison-poison",
-    }
+    assert found["mourn"]["inbox"] == found["work"]["dead_letters"]
+    assert found["mourn"]["dead_letters"] == f"{found['work']['inbox']}-poison-poison"
+    assert [found[each]["attempts"] for each in ("work", "mourn")] == [3, 5]
 
 
 @pytest.mark.parametrize("function", ["arrived", "gone", "read", "follow"])
@@ -383,6 +382,16 @@ def test_an_endpoint_is_the_host_of_the_apis_function_app() -> None:
     }
 
 
+def test_outputs_say_where_everything_is() -> None:
+    declared = {(each.kind, each.name) for each in whole_app().spec().resources}
+    assert {tuple(each) for each in WHOLE.outputs["names"].values()} == declared
+    assert set(WHOLE.outputs["addresses"]) == set(WHOLE.outputs["names"])
+    assert WHOLE.outputs["places"] == {
+        "claims": WHOLE.settings("work")["FAASBRIDGE_CLAIMS"],
+        "workspace": "customer of shop-dev-logs",
+    }
+
+
 def test_the_environment_of_the_stage_is_the_functions_too_and_no_expression() -> None:
     made = Evaluated(template(whole_app(), stage(env={"PAGE_SIZE": "50", "LIST": "[1, 2]", "OPEN": "[x"})))
     settings = made.settings("work")
@@ -463,12 +472,57 @@ def test_resources_that_exist_are_not_made() -> None:
     assert not made.of_type("Microsoft.EventGrid/topics")
 
 
-def test_what_exists_elsewhere_is_bound_by_its_resource_id() -> None:
+OTHER = "/subscriptions/99998888-7777-4666-8555-444433332222/resourceGroups/other"
+
+
+def app_with_things_elsewhere() -> tuple[App, Stage]:
     app = App("shop")
-    app.topic("news", existing=True)
-    id = "/subscriptions/0/resourceGroups/other/providers/Microsoft.EventGrid/topics/old-news"
-    made = template(app, stage(settings={"existing": {"news": id}}))
-    assert id in made["outputs"]["addresses"]["value"]["FAASBRIDGE_TOPIC_NEWS"]
+    files, rows_, news = (
+        app.bucket("files", existing=True),
+        app.table("rows", key="id", existing=True),
+        app.topic("news", existing=True),
+    )
+
+    @app.get("/", uses=[files.get, rows_.put, news.publish])
+    def home(request: Any) -> None: ...
+
+    news.on_message(name="read")(handler)
+    there = {
+        "files": f"{OTHER}/providers/{STORAGE}/old/blobServices/default/containers/files",
+        "rows": f"{OTHER}/providers/{COSMOS}/old-cosmos/sqlDatabases/db/containers/rows",
+        "news": f"{OTHER}/providers/Microsoft.EventGrid/topics/old-news",
+    }
+    return app, stage(settings={"existing": there})
+
+
+def test_rights_to_what_exists_elsewhere_are_given_there() -> None:
+    made = template(*app_with_things_elsewhere())
+    nested = {each["name"]: each for each in made["resources"] if each["type"] == "Microsoft.Resources/deployments"}
+    assert set(nested) == {"shop-dev-http-other", "shop-dev-read-subscription"}
+    for each in nested.values():
+        assert (each["subscriptionId"], each["resourceGroup"]) == tuple(OTHER.split("/")[2::2])
+    inner = nested["shop-dev-http-other"]["properties"]["template"]["resources"]
+    assert {each["scope"] for each in inner if "scope" in each} == {
+        f"['{OTHER}/providers/{STORAGE}/old/blobServices/default/containers/files']",
+        f"['{OTHER}/providers/Microsoft.EventGrid/topics/old-news']",
+    }
+    definition, assignment = (
+        each for kind in ("Definitions", "Assignments") for each in inner if each["type"] == f"{COSMOS}/sqlRole{kind}"
+    )
+    assert assignment["properties"]["roleDefinitionId"].startswith(f"['{OTHER}/providers/{COSMOS}/old-cosmos/")
+    assert assignment["dependsOn"] == [assignment["properties"]["roleDefinitionId"]]
+    assert definition["properties"]["assignableScopes"] == [f"['{OTHER}/providers/{COSMOS}/old-cosmos']"]
+    identity = "[resourceId('Microsoft.ManagedIdentity/userAssignedIdentities', 'shop-dev-http')]"
+    assert nested["shop-dev-http-other"]["dependsOn"] == [identity]
+    (subscription,) = nested["shop-dev-read-subscription"]["properties"]["template"]["resources"]
+    assert subscription["name"] == "old-news/shop-dev-read"
+    assert lint.findings(made) == []
+
+
+def test_what_exists_elsewhere_is_bound_by_its_resource_id() -> None:
+    addresses = template(*app_with_things_elsewhere())["outputs"]["addresses"]["value"]
+    assert f"{OTHER}/providers/Microsoft.EventGrid/topics/old-news" in addresses["FAASBRIDGE_TOPIC_NEWS"]
+    assert f"{OTHER}/providers/{STORAGE}/old'" in addresses["FAASBRIDGE_BUCKET_FILES"]
 
 
 @pytest.mark.parametrize("kind", ["queue", "table"])

@@ -20,7 +20,7 @@ from faasbridge.provider import ResourceKit, Stage
 from faasbridge.spec import AppSpec, FunctionSpec, ResourceSpec
 
 from .. import cron, entry, forwarders
-from . import apps, function, grid, logs, names, queues, roles, secrets, storage, tables
+from . import apps, elsewhere, function, grid, logs, names, queues, roles, secrets, storage, tables
 from .document import Document, tags
 
 __all__ = ["synthesize", "tags"]
@@ -157,16 +157,15 @@ class _Synthesis:
     def _assignments(self, app: apps.FunctionApp, grants: list[Any]) -> list[dict[str, Any]]:
         identity = names.identity(app.name, self.stage)
         made: list[dict[str, Any]] = []
+        outside: dict[str, list[dict[str, Any]]] = {}
         for each in grants:
-            if each.get("group"):
-                raise ConfigError(
-                    f"{app.location}: {each.get('name') or each['path']} is in another resource group, and its rights "
-                    "would have to be given there: deploy into that group"
-                )
             found = (
                 tables.access(each, identity, self.stage) if "actions" in each else [roles.assignment(each, identity)]
             )
-            made += [one for one in found if one not in made]
+            into = outside.setdefault(each["group"], []) if each.get("group") else made
+            into += [one for one in found if one not in into]
+        for group, inner in outside.items():
+            made.append(elsewhere.deployment(group, f"{app.name}-{group.rpartition('/')[2]}", inner, self.stage))
         return made
 
     def _address(self, resource: ResourceSpec) -> Any:

@@ -20,6 +20,7 @@ from faasbridge.spec import FunctionSpec, ResourceSpec
 ACCOUNT_CHARS, CONTAINER_CHARS, QUEUE_CHARS, COSMOS_CHARS, VAULT_CHARS = 24, 63, 63, 44, 24
 TOPIC_CHARS, SUBSCRIPTION_CHARS, SITE_CHARS, PLAN_CHARS, IDENTITY_CHARS = 50, 64, 60, 60, 128
 WORKSPACE_CHARS, COMPONENT_CHARS, SYSTEM_TOPIC_CHARS, DOCUMENTS_CHARS, GROUP_CHARS = 63, 255, 128, 255, 90
+DEPLOYMENT_CHARS = 64
 HOST_CHARS = 32  # Source: Azure Functions documentation, "App settings reference", AzureFunctionsWebHost__hostid
 UNIQUE_CHARS = 10
 UNIQUE = "{unique}"
@@ -46,6 +47,7 @@ VERSIONS = {
     "Microsoft.KeyVault": "2023-07-01",
     "Microsoft.ManagedIdentity": "2023-01-31",
     "Microsoft.OperationalInsights": "2023-09-01",
+    "Microsoft.Resources": "2024-11-01",
     "Microsoft.Storage": "2024-01-01",
     "Microsoft.Web": "2024-04-01",
 }
@@ -222,6 +224,11 @@ def within(name: str, resource: ResourceSpec) -> str:
             f"would be {name!r}, and Azure takes {QUEUE_CHARS} characters: shorten the name"
         )
     return name
+
+
+def nested(part: str, stage: Stage) -> str:
+    """Of a deployment within the deployment."""
+    return _cut(f"{stage.app}-{stage.name}-{_plain(part)}", DEPLOYMENT_CHARS)
 
 
 def existing_name(resource: ResourceSpec, stage: Stage) -> str:

@@ -43,8 +43,8 @@ def blobs(container: str, wanted: Iterable[str], **more: Any) -> dict[str, Any]:
 def grant(type_: str, name: str, role: str, **more: Any) -> dict[str, Any]:
     """A role on a resource, which somebody has yet to get. `name` is that of `names`, with all its segments.
 
-    `more`: `id`, an expression, in place of the resource's id where it is not in the resource group; `made=False`
-    where the template does not make it.
+    `more`: `made=False` where the template does not make it; and where it is in another resource group, `group` and
+    `id`, an expression, of both.
     """
     return {"type": type_, "name": name, "role": role, **more}
 
@@ -110,6 +110,10 @@ def _assignment(grant: Mapping[str, Any], who: str, principal: str, needs: list[
         "principalType": "ServicePrincipal",  # an identity that was just made is not in the directory everywhere yet
         "roleDefinitionId": f"[subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '{grant['role']}')]",
     }
+    if grant.get("group"):
+        subscription = "/".join(grant["group"].split("/")[:3])
+        path = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{grant['role']}"
+        properties["roleDefinitionId"] = path
     if "condition" in grant:
         properties.update(condition=grant["condition"], conditionVersion="2.0")
     return {

@@ -127,11 +127,13 @@ def address(resource: ResourceSpec, stage: Stage) -> str:
 def access(grant: Mapping[str, Any], identity: str, stage: Stage) -> list[dict[str, Any]]:
     """The definition of a role and its assignment to an identity of the template."""
     account, actions = grant["account"], sorted(grant["actions"])
-    account_id = names.resource_id(names.COSMOS, account)
-    definition = names.uuid("/".join(("role", *actions)))
+    account_id = grant.get("account_id") or names.resource_id(names.COSMOS, account)
+    definition = names.uuid("/".join((stage.app, stage.name, "role", *actions)))
     database, container = grant["path"].split("/")
     who = names.resource_id(names.IDENTITIES, identity)
     definition_id = names.resource_id(_DEFINITIONS, f"{account}/{definition}")
+    if grant.get("group"):
+        definition_id = names.quoted(f"{grant['account_id'][1:-1]}/sqlRoleDefinitions/{definition}")
     target = names.resource_id(f"{DATABASES}/containers", f"{account}/{database}/{container}")
     scope = f"concat({account_id}, {names.quoted(f'/dbs/{database}/colls/{container}')})"
     assignment = names.uuid("/".join((identity, database, container, definition)))
@@ -142,7 +144,7 @@ def access(grant: Mapping[str, Any], identity: str, stage: Stage) -> list[dict[s
             "name": names.text(f"{account}/{definition}"),
             "dependsOn": [f"[{account_id}]"] if grant.get("made", True) else [],
             "properties": {
-                "roleName": _role_name(actions),
+                "roleName": _role_name(actions, stage),
                 "type": "CustomRole",
                 "assignableScopes": [f"[{account_id}]"],
                 "permissions": [{"dataActions": data_actions}],
@@ -177,7 +179,8 @@ def _grant(resource: ResourceSpec, actions: Iterable[str], stage: Stage) -> dict
     account = existing.of(resource, stage).segments[0] if resource.existing else names.cosmos_account(stage)
     found: dict[str, Any] = {"account": account, "path": f"{database}/{container}", "actions": frozenset(actions)}
     if resource.existing:
-        found.update(made=False, group=existing.of(resource, stage).group)
+        there = existing.of(resource, stage)
+        found.update(made=False, group=there.group, account_id=there.id_of(names.COSMOS, 1))
     return found
 
 
@@ -196,10 +199,10 @@ def _endpoint(resource: ResourceSpec, stage: Stage) -> str:
     return names.reference(names.COSMOS, names.cosmos_account(stage), "documentEndpoint")
 
 
-def _role_name(actions: Iterable[str]) -> str:
-    """Of one set of actions, in one account."""
+def _role_name(actions: Iterable[str], stage: Stage) -> str:
+    """Of one set of actions; an account may have those of several apps."""
     short = "+".join(each.rpartition("/")[2] for each in sorted(actions))
-    return f"faasbridge {short}"
+    return f"{stage.app}-{stage.name} {short}"
 
 
 def _leases(stage: Stage) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from faasbridge.provider import Stage
 from faasbridge.spec import FunctionSpec, ResourceSpec
 
-from . import existing, grid, names, queues, roles
+from . import elsewhere, existing, grid, names, queues, roles
 
 
 def topic(resource: ResourceSpec, stage: Stage) -> dict[str, Any]:
@@ -53,7 +53,11 @@ def subscription(resource: ResourceSpec, function: FunctionSpec, stage: Stage) -
         there = existing.of(resource, stage)
         name = there.segments[0]
         made = grid.subscription(type_, name, function, stage, {}, as_itself=there.id, made=False)
-        return {**made, "group": there.group}
+        if there.group:
+            *others, there_made = made["resources"]
+            others.append(elsewhere.deployment(there.group, f"{function.name}-subscription", [there_made], stage))
+            return {"resources": others}
+        return made
     name = names.topic(resource.name, stage)
     identity_id = names.resource_id(names.IDENTITIES, names.grid_identity(stage))
     with_identity = {
