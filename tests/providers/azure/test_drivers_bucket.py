@@ -66,6 +66,17 @@ def test_a_refusal_says_what_to_do() -> None:
             assert caught.value.__cause__ is not None
 
 
+def test_blobs_of_this_machine_are_had_by_plain_http_with_a_token() -> None:
+    about = {"x-ms-blob-type": "BlockBlob", "last-modified": "Sat, 28 Nov 2026 12:00:00 GMT", "etag": '"0x1"'}
+    with stand_in(lambda *asked: (202 if asked[0] == "DELETE" else 200, about, b"data"), tls=False) as storage:
+        files = driver(f"{storage.url}/shopdev/files", Clients(credential=Credential()))
+        assert files.get("a") == b"data"
+        files.delete("a//b")
+    assert {asked[2]["authorization"] for asked in storage.asked} == {
+        "Bearer token for https://storage.azure.com/.default"
+    }
+
+
 def test_a_container_that_is_not_there_is_named(services: Services) -> None:
     files = driver(f"{services.storage.blob}/nowhere", services.clients)
     calls = (

@@ -88,7 +88,7 @@ class Clients:
         def make() -> Any:
             from azure.storage.blob import ContainerClient, ExponentialRetry
 
-            return ContainerClient.from_container_url(url, self._storage(), **self._storage_options(ExponentialRetry))
+            return ContainerClient.from_container_url(url, **self._blobs(url, ExponentialRetry))
 
         return self._get("container", url, make)
 
@@ -98,7 +98,7 @@ class Clients:
         def make() -> Any:
             from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
-            return BlobServiceClient(account_url, self._storage(), **self._storage_options(ExponentialRetry))
+            return BlobServiceClient(account_url, **self._blobs(account_url, ExponentialRetry))
 
         account_url = container_url.rpartition("/")[0]
         return self._get("blob account", account_url, make)
@@ -109,7 +109,7 @@ class Clients:
         def make() -> Any:
             from azure.storage.queue import ExponentialRetry, QueueClient
 
-            return QueueClient.from_queue_url(url, self._storage(), **self._storage_options(ExponentialRetry))
+            return QueueClient.from_queue_url(url, **self._storage(ExponentialRetry))
 
         return self._get("queue", url, make)
 
@@ -154,13 +154,24 @@ class Clients:
                     found = self._made[service, place] = make()
         return found
 
-    def _storage(self) -> Any:
-        return self.storage_key or self.credential
-
-    def _storage_options(self, retry: Callable[..., Any]) -> dict[str, Any]:
+    def _storage(self, retry: Callable[..., Any]) -> dict[str, Any]:
+        """Options of a client of Azure Storage."""
         # Its defaults wait 15 s before the second try, which is longer than many functions run.
         policy = retry(initial_backoff=1, increment_base=2, retry_total=TRIES - 1, random_jitter_range=1)
-        return {"retry_policy": policy, "connection_timeout": CONNECT_S, "read_timeout": READ_S, **self._verify()}
+        times = {"connection_timeout": CONNECT_S, "read_timeout": READ_S}
+        return {"credential": self.storage_key or self.credential, "retry_policy": policy, **times, **self._verify()}
+
+    def _blobs(self, url: str, retry: Callable[..., Any]) -> dict[str, Any]:
+        """The same for blobs, which a page may want from this machine by plain HTTP: there the SDK takes no credential,
+        so each request gets its token here."""
+        options = self._storage(retry)
+        if is_local(url) and not self.storage_key:
+
+            def authorize(request: Any) -> None:
+                request.http_request.headers["Authorization"] = f"Bearer {self.token(STORAGE_SCOPE)[0]}"
+
+            options.update(credential=None, raw_request_hook=authorize)
+        return options
 
     def core_options(self) -> dict[str, Any]:
         """For a client or request of azure-core's, whose waits have no random part: callers differ in the factor."""
