@@ -68,7 +68,9 @@ def test_a_refusal_says_what_to_do() -> None:
 
 def test_blobs_of_this_machine_are_had_by_plain_http_with_a_token() -> None:
     about = {"x-ms-blob-type": "BlockBlob", "last-modified": "Sat, 28 Nov 2026 12:00:00 GMT", "etag": '"0x1"'}
-    with stand_in(lambda *asked: (202 if asked[0] == "DELETE" else 200, about, b"data"), tls=False) as storage:
+    about["content-type"] = "application/octet-stream"
+    answers = {"DELETE": (202, about, b""), "GET": (200, about, b"data")}
+    with stand_in(lambda *asked: answers[asked[0]], tls=False) as storage:
         files = driver(f"{storage.url}/shopdev/files", Clients(credential=Credential()))
         assert files.get("a") == b"data"
         files.delete("a//b")
