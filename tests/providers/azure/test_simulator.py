@@ -17,17 +17,33 @@ pytest.importorskip("azure.mgmt.resource.deployments", reason="install faasbridg
 import requests
 from azure.core.exceptions import ResourceNotFoundError
 
+from faasbridge.drivers import Binding
 from faasbridge.simulation import servers
+from faasbridge_azure.drivers.bucket import BucketDriver
+from faasbridge_azure.drivers.clients import Clients
 
 sys.path.insert(0, str(Path(__file__).parent))
 from simulated_azure import APP, HOST, STORAGE, Credential, SimulatedAzure, template
 
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(180)]
 DOCUMENTS = "Microsoft.DocumentDB/databaseAccounts"
+CORS = {
+    "allowedOrigins": ["*"],
+    "allowedMethods": ["GET", "PUT"],
+    "allowedHeaders": ["*"],
+    "exposedHeaders": ["ETag"],
+    "maxAgeInSeconds": 600,
+}
 ACCOUNT = f"[resourceId('{STORAGE}', 'shopdevstore')]"
 QUEUE = f"[resourceId('{STORAGE}/queueServices/queues', 'shopdevstore', 'default', 'events')]"
 EVENTS: list[dict[str, Any]] = [
     {"type": f"{STORAGE}/blobServices/containers", "name": "shopdevstore/default/uploads", "dependsOn": [ACCOUNT]},
+    {
+        "type": f"{STORAGE}/blobServices",
+        "name": "shopdevstore/default",
+        "dependsOn": [ACCOUNT],
+        "properties": {"cors": {"corsRules": [CORS]}},
+    },
     {"type": f"{STORAGE}/queueServices/queues", "name": "shopdevstore/default/events", "dependsOn": [ACCOUNT]},
     {"type": "Microsoft.EventGrid/systemTopics", "name": "shop", "properties": {"source": ACCOUNT}},
     {
@@ -139,7 +155,8 @@ def test_events_of_blobs_reach_the_queues_whose_filter_they_pass(azure: Simulate
     from azure.storage.blob import BlobServiceClient
 
     azure.server.call("POST", "/reset")
-    blobs = BlobServiceClient(endpoint(azure, "blob"), Credential(), connection_verify=azure.ca)
+    url = endpoint(azure, "blob").replace("http:", "https:")  # it takes both; the SDK's credentials want TLS
+    blobs = BlobServiceClient(url, Credential(), connection_verify=azure.ca)
     container = blobs.get_container_client("uploads")
     container.upload_blob("b.txt", b"no")
     container.upload_blob("a ü.jpg", b"12345")
@@ -148,6 +165,21 @@ def test_events_of_blobs_reach_the_queues_whose_filter_they_pass(azure: Simulate
     found = json.loads(b64decode(event.content))
     assert found["subject"] == "/blobServices/default/containers/uploads/blobs/a ü.jpg"
     assert (found["eventType"], found["data"]["contentLength"]) == ("Microsoft.Storage.BlobCreated", 5)
+
+
+def test_a_page_of_another_origin_uses_a_signed_url(azure: SimulatedAzure) -> None:
+    url = f"{endpoint(azure, 'blob')}uploads"
+    options = {"clients": Clients(credential=Credential())}
+    files = BucketDriver(Binding("azure", "shop", "dev", "bucket", "uploads", options, url))
+    signed = files.sign_put("ü b.txt", 600, "text/plain", None)
+    asks = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type,x-ms-blob-type"}
+    page = {"Origin": "http://127.0.0.1:8080"}
+    allowed = requests.options(signed, headers={**page, **asks}, timeout=30)
+    assert allowed.headers["access-control-allow-origin"] in ("*", page["Origin"])
+    sent = requests.put(signed, b"hi", headers={**page, "x-ms-blob-type": "BlockBlob"}, timeout=30)
+    assert (sent.status_code, sent.headers["access-control-allow-origin"]) == (201, "*")
+    assert requests.get(files.sign_get("ü b.txt", 600), headers=page, timeout=30).content == b"hi"
+    assert requests.get(signed, timeout=30).status_code == 403
 
 
 def test_secrets_are_kept_until_they_are_deleted(azure: SimulatedAzure) -> None:

@@ -164,7 +164,7 @@ class Blobs:
             else {"user_delegation_key": self._delegation_key(expiry)}
         )
         signature = generate_blob_sas(
-            blob.account_name,
+            self.client.account_name,  # a blob's client takes it wrong from an address with the account in its path
             blob.container_name,
             blob.blob_name,
             permission=BlobSasPermissions(read=read, create=not read, write=not read),

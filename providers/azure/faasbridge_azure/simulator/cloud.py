@@ -52,7 +52,7 @@ class Cloud:
         self._session = ClientSession(connector=TCPConnector(limit=0), auto_decompress=False)
         self._ports["arm"] = await self.listening.start(self._arm, tls=True)
         self._ports["identity"] = await self.listening.start(self._identity, tls=False)
-        self.storage = StorageAccounts(self._session, lambda service: f"https://127.0.0.1:{self._ports[service]}")
+        self.storage = StorageAccounts(self._session, self._endpoint)
         self.documents = DocumentAccounts(self.listening.tls, self._may_documents, self._written)
         self.vaults = Vaults(self.listening, lambda principal, method, at: self._may(principal, "secret", method, at))
         self.apps = FunctionApps(
@@ -76,7 +76,7 @@ class Cloud:
         self.manager = Manager(self.resources, self)
         for service in ("blob", "queue"):
             front = fronts.StorageFront(service, self._session, self.storage.find, self._may_storage, self._happened)
-            self._ports[service] = await self.listening.start(front.handle, tls=True)
+            self._ports[service] = await self.listening.start(front.handle, tls="both" if service == "blob" else True)
 
     async def stop(self) -> None:
         if self._session is None:
@@ -87,6 +87,10 @@ class Cloud:
         await self.listening.stop_all()
         await asyncio.gather(self.storage.stop(), self.documents.stop())
         await self._session.close()
+
+    def _endpoint(self, service: str) -> str:
+        """Of blobs by plain HTTP: pages of the app have signed URLs of them, and a browser does not trust our TLS."""
+        return f"{'http' if service == 'blob' else 'https'}://127.0.0.1:{self._ports[service]}"
 
     def details(self) -> dict[str, Any]:
         address = f"https://127.0.0.1:{self._ports['arm']}"
@@ -203,7 +207,7 @@ class Cloud:
             return
         if not fronts.is_blob_write(request, path):
             return
-        url = f"https://127.0.0.1:{self._ports['blob']}/{account.name}"
+        url = f"{self._endpoint('blob')}/{account.name}"
         event = eventgrid.blob_event(url, path, method, request.headers, answer, length)
         for each in self.resources.of_type("microsoft.eventgrid/systemtopics"):
             source = str(each["properties"].get("source", ""))

@@ -9,7 +9,7 @@ import os
 import re
 import socket
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from email.utils import formatdate
 from functools import partial
 from typing import Any, Final
@@ -118,6 +118,19 @@ class Account:
             del self._put[queue]
             return True
         return False
+
+    async def set_cors(self, rules: Iterable[Mapping[str, Any]]) -> None:
+        """Of blobs, as Resource Manager has them; Azurite answers by them.
+
+        Source: Azure Storage REST API, "Set Blob Service Properties"."""
+        root = ElementTree.Element("StorageServiceProperties")
+        cors = ElementTree.SubElement(root, "Cors")
+        for rule in rules:
+            made = ElementTree.SubElement(cors, "CorsRule")
+            for name, value in rule.items():
+                text = ",".join(value) if isinstance(value, list) else str(value)
+                ElementTree.SubElement(made, name[0].upper() + name[1:]).text = text
+        await self.call("blob", "PUT", "/?restype=service&comp=properties", ElementTree.tostring(root))
 
     async def make_container(self, name: str) -> None:
         await self.call("blob", "PUT", f"/{name}?restype=container", expected=(201, 409))

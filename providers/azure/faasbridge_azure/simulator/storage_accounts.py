@@ -31,6 +31,8 @@ class StorageAccounts:
         kind = made["type"].lower().removeprefix(STORAGE)
         if not kind:
             await self._put_account(account_name, made, before)
+        elif kind == "/blobservices":
+            await self._accounts[account_name].set_cors((made["properties"].get("cors") or {}).get("corsRules") or [])
         elif kind == "/blobservices/containers":
             await self._accounts[account_name].make_container(rest[-1])
         elif kind == "/queueservices/queues":
