@@ -49,7 +49,9 @@ class Cloud:
         import protos  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         self._protos = protos
-        self._session = ClientSession(connector=TCPConnector(limit=0), auto_decompress=False)
+        # Node.js closes a connection that was idle for five seconds, maybe just when the next request is written to it.
+        connector = TCPConnector(limit=0, keepalive_timeout=2)
+        self._session = ClientSession(connector=connector, auto_decompress=False)
         self._ports["arm"] = await self.listening.start(self._arm, tls=True)
         self._ports["identity"] = await self.listening.start(self._identity, tls=False)
         self.storage = StorageAccounts(self._session, self._endpoint)
