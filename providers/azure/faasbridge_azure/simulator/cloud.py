@@ -34,6 +34,7 @@ class Cloud:
         self._session: Any = None
         self._protos: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._readers: set[str] = set()  # principals that read a secret since the last reset
         self.traces = Traces()
         self.listening = Listening(folder)
 
@@ -56,7 +57,7 @@ class Cloud:
         self._ports["identity"] = await self.listening.start(self._identity, tls=False)
         self.storage = StorageAccounts(self._session, self._endpoint)
         self.documents = DocumentAccounts(self.listening.tls, self._may_documents, self._written)
-        self.vaults = Vaults(self.listening, lambda principal, method, at: self._may(principal, "secret", method, at))
+        self.vaults = Vaults(self.listening, self._may_secret)
         self.apps = FunctionApps(
             self._folder / "packages",
             self.listening,
@@ -109,6 +110,9 @@ class Cloud:
             *(each.empty(keep) for each in self.storage.all()), *(each.reset() for each in self.documents.all())
         )
         self.vaults.reset()
+        # A worker keeps the secrets that it read for a while.
+        await asyncio.gather(*(site.host.sleep() for site in self.apps.all() if site.principal in self._readers))
+        self._readers.clear()
         self.traces.clear()
         for host in running:
             host.forget()
@@ -175,6 +179,12 @@ class Cloud:
         if not self._is_function(principal):
             return True
         return access.allowed(principal, service, method, target, self.resources.assignments())
+
+    def _may_secret(self, principal: str, method: str, target: str) -> bool:
+        allowed = self._may(principal, "secret", method, target)
+        if allowed:
+            self._readers.add(principal)
+        return allowed
 
     def _may_storage(self, account: Account, service: str, principal: str, method: str, path: str) -> bool:
         id = next((each["id"] for each in self.resources.of_type(STORAGE) if each["name"] == account.name), "")
