@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from faasbridge.deploy import Outcome
 from faasbridge.provider import Deployer, Stage
 from faasbridge.simulation import deployer
 from faasbridge.simulation.servers import Server
@@ -41,15 +42,25 @@ class Owner:
 
 
 def connect(stage: Stage, server: Server) -> Deployer:
-    """The deployer with the official clients: the stage's settings name the only subscription and tenant that there
-    are, and `resource_manager`, the address of Resource Manager."""
-    from ..deployer import AzureDeployer  # type: ignore[import-not-found, unused-ignore]
+    """The deployer with the official clients: the stage's settings name the only subscription that there is, and the
+    addresses of Resource Manager and Log Analytics."""
+    from ..deployer import AzureDeployer
     from ..drivers.clients import Clients
 
-    found = server.details
-    own = {"subscription": found["subscription"], "tenant": found["tenant"], "resource_manager": found["address"]}
+    class OnThisMachine(AzureDeployer):
+        """Shows endpoints by http, which the same ports take: no browser knows the simulator's certificate."""
+
+        def outcome(self) -> Outcome:
+            found = super().outcome()
+            endpoints = {name: url.replace("https://", "http://", 1) for name, url in found.endpoints.items()}
+            return replace(found, endpoints=endpoints)
+
+    address = server.details["address"]
+    own = {"subscription": server.details["subscription"], "resource_manager": address, "log_analytics": address}
     settings = {"location": "westeurope", **stage.settings, **own}
-    made: Deployer = AzureDeployer(replace(stage, settings=settings), Clients(credential=Owner(), ca=found["ca"]))
+    made: Deployer = OnThisMachine(
+        replace(stage, settings=settings), Clients(credential=Owner(), ca=server.details["ca"])
+    )
     return made
 
 

@@ -23,6 +23,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote
 
+from .listening import CHECKED
+
 Answer = tuple[int, dict[str, str], bytes]
 
 _HOP = frozenset(
@@ -56,7 +58,7 @@ class CosmosFront:
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         port = self._server.server_address[1]
-        self.endpoint = f"{'https' if tls else 'http'}://127.0.0.1:{port}/"
+        self.endpoint = f"https://{CHECKED}:{port}/" if tls else f"http://127.0.0.1:{port}/"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 

@@ -119,15 +119,14 @@ class FunctionApps:
             await self._restart(site)
 
     async def _listen(self, site: Site) -> None:
-        async def released(content: bytes) -> None:
+        def check() -> None:
             account_name, container = site.deployment_container()
             account = self._account(account_name)
             if account is None or not container:
                 raise ArmError("BadRequest", f"The deployment storage of the site {site.name} was not found.")
-            await account.put_blob(container, "released-package.zip", content)
 
         site.port = await self._listening.start(site.http, tls="both")
-        site.scm_port = await self._listening.start(lambda request: site.scm(request, released), tls=True)
+        site.scm_port = await self._listening.start(lambda request: site.scm(request, check), tls=True)
         site.platform = lambda: {
             "IDENTITY_ENDPOINT": f"{self.identity}/{site.name}/msi/token",
             "IDENTITY_HEADER": site.secret,

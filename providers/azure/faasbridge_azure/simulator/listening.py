@@ -6,10 +6,14 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
 _HANDSHAKE = b"\x16"  # the first byte of a TLS connection; no method of HTTP begins with it
+
+CHECKED = "127.1"
+"""This machine as well. azure-cosmos checks no certificate of the usual names, and warns that it does not."""
 
 
 class Listening:
@@ -22,7 +26,7 @@ class Listening:
         self.ca = folder / "ca.pem"
         authority.cert_pem.write_to_path(str(self.ca))
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1", "localhost").configure_cert(self.tls)
+        authority.issue_cert("127.0.0.1", "localhost", CHECKED).configure_cert(self.tls)
         self._runners: dict[int, Any] = {}
         self._both: dict[int, tuple[socket.socket, asyncio.Task[None]]] = {}
 
@@ -30,7 +34,12 @@ class Listening:
         """The port, on which every request goes to `handler`; with `both` it takes http as well as https."""
         from aiohttp import web  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
-        server = web.Server(handler, access_log=None)
+        loop = asyncio.get_running_loop()
+
+        def unlimited(*parts: Any) -> Any:
+            return web.BaseRequest(*parts, loop, client_max_size=sys.maxsize)
+
+        server = web.Server(handler, request_factory=unlimited, access_log=None)
         runner = web.ServerRunner(server, handle_signals=False)
         await runner.setup()
         if tls == "both":

@@ -77,7 +77,7 @@ class Site:
             env = environment(self.settings(), self.released, self.name, self.platform())
             await self.host.load(python, paths, self.released, env)
 
-    async def publish(self, content: bytes, done: Callable[[bytes], Any]) -> str:
+    async def publish(self, content: bytes, check: Callable[[], None]) -> str:
         """Begins; the id of the publish, whose state is in `publishes`."""
         id = str(uuid.uuid4())
         self.publishes[id] = {
@@ -88,19 +88,19 @@ class Site:
             "active": True,
             "message": "OneDeploy",
         }
-        task = asyncio.create_task(self._publish(id, content, done))
+        task = asyncio.create_task(self._publish(id, content, check))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return id
 
-    async def _publish(self, id: str, content: bytes, done: Callable[[bytes], Any]) -> None:
+    async def _publish(self, id: str, content: bytes, check: Callable[[], None]) -> None:
         state = self.publishes[id]
         try:
+            check()
             folder = await self._packages.take(content)
             before, self.released = self.released, folder
             if before is not None:
                 await self._packages.give_back(before)
-            await done(content)
             await self.restart()
             state.update(status=4, status_text="", complete=True)
         except (WorkerFailure, ValueError, zipfile.BadZipFile, ArmError) as error:
@@ -108,14 +108,14 @@ class Site:
         except Exception as error:  # noqa: BLE001
             state.update(status=3, status_text=f"the simulator failed: {error!r}", complete=True)
 
-    async def scm(self, request: Any, done: Callable[[bytes], Any]) -> Any:
+    async def scm(self, request: Any, check: Callable[[], None]) -> Any:
         """Of aiohttp: `/api/publish` and the state of publishes."""
         from aiohttp import web  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         if not request.headers.get("Authorization", "").startswith(("Bearer ", "Basic ")):
             return web.json_response({"Message": "Unauthorized"}, status=401)
         if request.method == "POST" and request.path == "/api/publish":
-            id = await self.publish(await request.read(), done)
+            id = await self.publish(await request.read(), check)
             where = f"https://127.0.0.1:{self.scm_port}/api/deployments/{id}"
             return web.json_response(id, status=202, headers={"Location": where})
         found = re.fullmatch(r"/api/deployments/([^/]+)", request.path)
@@ -136,7 +136,7 @@ class Site:
         status, headers, body = await self.host.answer(request)
         from multidict import CIMultiDict  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
-        return web.Response(status=status, headers=CIMultiDict(headers), body=body)
+        return web.Response(status=status, headers=CIMultiDict(headers), body=None if request.method == "HEAD" else body)
 
     async def _admin(self, request: Any) -> Any:
         """The host's own API. Source: Azure Functions documentation, "Manually run a non HTTP-triggered function"."""

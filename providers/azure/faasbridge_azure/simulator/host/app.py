@@ -146,7 +146,7 @@ class FunctionApp:
         value = answer.return_value
         if value.WhichOneof("data") is None:
             value = next((each.data for each in answer.output_data), value)
-        return http.from_rpc(value)
+        return http.from_rpc(value, request.method)
 
     def asks_for_a_key(self, request: Any) -> bool:
         """Whether the function behind an aiohttp request is not anonymous."""

@@ -76,14 +76,14 @@ def to_rpc(protos: Any, request: Any, body: bytes, params: Mapping[str, str], ur
     )
 
 
-def from_rpc(value: Any) -> tuple[int, list[tuple[str, str]], bytes]:
-    """Status, headers, body of a function's answer."""
+def from_rpc(value: Any, method: str = "GET") -> tuple[int, list[tuple[str, str]], bytes]:
+    """Status, headers, body of a function's answer. That to HEAD says the length of what it leaves out."""
     kind = value.WhichOneof("data")
     if kind != "http":
         content = getattr(value, kind) if kind else b""
         return (200 if kind else 204), [], content if isinstance(content, bytes) else str(content).encode()
     answer = value.http
-    headers = [(name, text) for name, text in answer.headers.items() if name.lower() != "content-length"]
+    headers = [(n, text) for n, text in answer.headers.items() if method == "HEAD" or n.lower() != "content-length"]
     headers += [("set-cookie", _cookie(cookie)) for cookie in answer.cookies]
     inner = answer.body.WhichOneof("data")
     content = getattr(answer.body, inner) if inner else b""

@@ -165,7 +165,9 @@ class WorkerProcess:
         content = getattr(message, kind)
         if kind == "rpc_log":
             level = self._protos.RpcLog.Level.Name(content.level)
-            self._log(content.invocation_id, level, content.category, content.message)
+            own = content.log_category == self._protos.RpcLog.RpcLogCategory.Value("System")
+            category = f"Host.Worker.{content.category}" if own else content.category
+            self._log(content.invocation_id, level, category, content.message)
             return
         key = kind
         if kind == "invocation_response":

@@ -16,6 +16,8 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
+_LIBRARY = "azure.functions"
+"""The logger of Microsoft's library."""
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
@@ -105,7 +107,7 @@ class _Logs(logging.Handler):
             invocation = runtime.invocation_id_cv.get() or ""
         except (ImportError, LookupError):
             invocation = ""
-        own = record.name.startswith(("azure_functions_runtime", "asyncio", "grpc"))
+        own = record.name.partition(".")[0] in ("azure_functions_runtime", "asyncio", "grpc") or record.name == _LIBRARY
         log = self._protos.RpcLog(
             level=min(5, max(0, record.levelno // 10)),
             message=self.format(record),
