@@ -30,7 +30,7 @@ from .deploying.faults import faults
 from .deploying.letters import Inbox, Letters
 from .deploying.planning import Planner
 from .deploying.rollout import Rollout
-from .deploying.stack import Stack, outputs
+from .deploying.stack import Stack, outputs, state_of
 from .deploying.teardown import Teardown
 from .drivers.clients import Clients
 
@@ -82,7 +82,7 @@ class AzureDeployer:
             return {
                 "deployed": True,
                 "stack": self._stack.name,
-                "state": str(found.properties.provisioning_state).lower(),
+                "state": state_of(found),
                 "changed": changed.isoformat() if changed else "",
                 **where,
                 "functions": {name: self._status_of(name, site) for name, site in self._sites.items()},
@@ -92,7 +92,7 @@ class AzureDeployer:
         with faults():
             found = self._sites if function is None else {function: self._site(function)}
             apps = {site.name: name for name, site in found.items()}
-            workspace = self._output("workspace")
+            workspace = self._output("places").get("workspace")
             if workspace:
                 yield from logs.read(self._cloud, workspace, apps, since_s=since_s, follow=follow)
 
@@ -146,7 +146,7 @@ class AzureDeployer:
 
         with faults():
             addresses = self._addresses
-            self._clients.claims = self._output("claims") or self._clients.claims
+            self._clients.claims = self._output("places").get("claims") or self._clients.claims
         more = {kind: kit.driver for kind, kit in kits("azure").items() if kind not in DRIVERS}
         return drivers_for(app.app_name, self._stage.name, addresses, self._clients, more)
 
@@ -207,7 +207,7 @@ class AzureDeployer:
         known = {
             address.rpartition("/")[2]: name for (kind, name), address in self._addresses.items() if kind == "bucket"
         }
-        self._clients.claims = self._output("claims") or self._clients.claims
+        self._clients.claims = self._output("places").get("claims") or self._clients.claims
         return Letters(self._cloud, inbox, function, lambda physical: known.get(physical, physical))
 
     def _status_of(self, function: str, site: code.Site) -> dict[str, Any]:

@@ -131,6 +131,7 @@ def load(folder: str, functions: Iterable[str], *, dead_letter: DeadLetter | Non
     raised as a ConfigError that says what to look for.
     """
     names = list(functions)
+    logging.getLogger("azure").setLevel(logging.WARNING)  # else each request of an SDK is a line of the app's log
     try:
         from faasbridge.artifact import load as load_app
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from faasbridge.deploy import Action, Step
 
-from .stack import Made, Owner, key_of, key_of_declared, owner_in, owners
+from .stack import Made, Owner, key_of, key_of_declared, owner_in, owners, text
 
 _STRENGTH: tuple[Action, ...] = ("none", "update", "create", "delete", "replace")
 _DATA = frozenset({"bucket", "table"})
@@ -77,7 +77,7 @@ def replaced(change: Any) -> bool:
 
 
 def kind_of(change: Any) -> str:
-    return str(getattr(change.change_type, "value", change.change_type))
+    return text(change.change_type)
 
 
 def _step(change: Any, key: str, owner: Owner, part: str, *, is_new: bool, same: bool) -> Step | None:

@@ -22,8 +22,9 @@ from azure.core.rest import HttpRequest
 from faasbridge.errors import DeployError
 from faasbridge.provider import Artifact
 
-from .connection import FUNCTION_TAG, Cloud
+from .connection import Cloud
 from .faults import faults
+from .stack import Owner, text
 
 CODE_TAG = "faasbridge-code"
 _AT_A_TIME = 4
@@ -39,7 +40,6 @@ class Site:
 
     id: str
     name: str
-    function: str
     code: str
     tags: Mapping[str, str]
     state: str
@@ -72,44 +72,44 @@ def tagged(template: Mapping[str, Any], running: Iterable[Site]) -> dict[str, An
     return {**template, "resources": resources}
 
 
-def publish(cloud: Cloud, apps: Iterable[Site], artifact: Artifact) -> Iterator[tuple[Site, str, str]]:
-    """A few at a time: the app and `started` or `done`, or `failed` and why. Raises DeployError with the first failure
+def publish(cloud: Cloud, apps: Iterable[tuple[Site, Owner]], artifact: Artifact) -> Iterator[tuple[Owner, str, str]]:
+    """A few at a time: whose it is and `started` or `done`, or `failed` and why. Raises DeployError with the first failure
     when nothing is under way any more; no other is begun then."""
     waiting = list(reversed(list(apps)))
-    ended: queue.SimpleQueue[tuple[Site, Future[None]]] = queue.SimpleQueue()
+    ended: queue.SimpleQueue[tuple[Owner, Future[None]]] = queue.SimpleQueue()
     running = 0
     cause: BaseException | None = None
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         while waiting or running:
             while waiting and running < _AT_A_TIME:
-                site = waiting.pop()
-                yield site, "started", ""
-                future = pool.submit(_publish, cloud, site, artifact)
-                future.add_done_callback(partial(_end, ended, site))
+                site, owner = waiting.pop()
+                yield owner, "started", ""
+                future = pool.submit(_publish, cloud, site, owner, artifact)
+                future.add_done_callback(partial(_end, ended, owner))
                 running += 1
-            site, future = ended.get()
+            owner, future = ended.get()
             running -= 1
             error = future.exception()
             if error is None:
-                yield site, "done", ""
+                yield owner, "done", ""
                 continue
             waiting.clear()
             cause = cause or error
-            yield site, "failed", str(error)
+            yield owner, "failed", str(error)
     if cause is not None:
         raise cause
 
 
-def _end(ended: queue.SimpleQueue[tuple[Site, Future[None]]], site: Site, done: Future[None]) -> None:
-    ended.put((site, done))
+def _end(ended: queue.SimpleQueue[tuple[Owner, Future[None]]], owner: Owner, done: Future[None]) -> None:
+    ended.put((owner, done))
 
 
-def _publish(cloud: Cloud, site: Site, artifact: Artifact) -> None:
-    with faults(f"function {site.function!r}"):
+def _publish(cloud: Cloud, site: Site, owner: Owner, artifact: Artifact) -> None:
+    with faults(f"{owner[0]} {owner[1]!r}"):
         if site.code:
             _tag(cloud, site, "")
         where = _send(cloud, site, artifact)
-        _finished(cloud, site, where)
+        _finished(cloud, where, f"{owner[0]} {owner[1]!r}")
         _tag(cloud, site, artifact.sha256)
 
 
@@ -136,7 +136,7 @@ def _send(cloud: Cloud, site: Site, artifact: Artifact) -> str:
     return str(answer.headers.get("Location") or "") or place + (id if isinstance(id, str) and id else "latest")
 
 
-def _finished(cloud: Cloud, site: Site, where: str) -> None:
+def _finished(cloud: Cloud, where: str, what: str) -> None:
     """Raises DeployError with what the platform says of a package that does not run."""
     deadline = time.monotonic() + _TIMEOUT_S
     pause_s = 0.05
@@ -150,32 +150,31 @@ def _finished(cloud: Cloud, site: Site, where: str) -> None:
             if status == _SUCCEEDED:
                 return
             if status in (_FAILED, _CONFLICT, _PARTLY, -1):
-                raise DeployError(_refusal(site, status, state))
+                raise DeployError(_refusal(what, status, state))
         if time.monotonic() > deadline:
-            raise DeployError(f"function {site.function!r}: One Deploy did not end in {_TIMEOUT_S:.0f} s")
+            raise DeployError(f"{what}: One Deploy did not end in {_TIMEOUT_S:.0f} s")
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, 2.0)
 
 
-def _refusal(site: Site, status: int, state: Mapping[str, Any]) -> str:
+def _refusal(what: str, status: int, state: Mapping[str, Any]) -> str:
     text = " ".join(str(state.get("status_text") or state.get("message") or "no reason was given").split())
     if status in (_CONFLICT, -1):
-        return f"function {site.function!r}: another deployment of its code is running; deploy again when it has ended"
-    return f"function {site.function!r}: the code does not run there: {text}"
+        return f"{what}: another deployment of its code is running; deploy again when it has ended"
+    return f"{what}: the code does not run there: {text}"
 
 
 def _site(raw: Any) -> Site:
     tags = dict(raw.tags or {})
     properties = raw.properties
     hosts = {
-        str(getattr(each.host_type, "value", each.host_type)): each.name
+        text(each.host_type): each.name
         for each in properties.host_name_ssl_states or ()
     }
     config = properties.function_app_config
     return Site(
         raw.id,
         raw.name,
-        tags.get(FUNCTION_TAG, raw.name),
         tags.get(CODE_TAG, ""),
         tags,
         properties.state or "",

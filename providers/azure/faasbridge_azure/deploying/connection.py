@@ -17,7 +17,7 @@ from ..template import names
 RESOURCE_MANAGER = "https://management.azure.com"
 LOG_ANALYTICS = "https://api.loganalytics.io"
 NAME_CHARS = 90  # a resource group's and a stack's. Source: "Naming rules and restrictions for Azure resources"
-APP_TAG, STAGE_TAG, FUNCTION_TAG = "faasbridge-app", "faasbridge-stage", "faasbridge-function"
+APP_TAG, STAGE_TAG = "faasbridge-app", "faasbridge-stage"
 _POLL_S = 1.0  # where Azure does not say how long to wait
 
 
@@ -123,23 +123,29 @@ class Cloud:
     @property
     def pipeline(self) -> Any:
         """azure-core's, for what has no client: `send_request` takes whole URLs."""
-        from azure.core import PipelineClient
         from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 
         if "pipeline" not in self._made:
-            policy = BearerTokenCredentialPolicy(self.clients.credential, f"{self.address}/.default")
-            options = {"authentication_policy": policy, **self.clients.core_options()}
-            self._made["pipeline"] = PipelineClient(self.address, **options)
+            scope = f"{self.address}/.default"
+            self._made["pipeline"] = self._plain(BearerTokenCredentialPolicy(self.clients.credential, scope))
         return self._made["pipeline"]
 
     @property
     def plain(self) -> Any:
         """The same without a token, for function apps, which have keys of their own."""
-        from azure.core import PipelineClient
-
         if "plain" not in self._made:
-            self._made["plain"] = PipelineClient(self.address, **self.clients.core_options())
+            self._made["plain"] = self._plain(None)
         return self._made["plain"]
+
+    def _plain(self, authentication: Any) -> Any:
+        from azure.core import PipelineClient
+        from azure.core.configuration import Configuration
+        from azure.core.pipeline.policies import RetryPolicy
+
+        options = self.clients.core_options()
+        config = Configuration(**options)
+        config.retry_policy, config.authentication_policy = RetryPolicy(**options), authentication
+        return PipelineClient(self.address, config=config, **options)
 
     @property
     def _deployments(self) -> Any:

@@ -15,10 +15,10 @@ from faasbridge.provider import Artifact
 from faasbridge.spec import AppSpec
 
 from . import changes
-from .code import Site, sites
+from .code import Site, sites, tagged
 from .connection import Cloud
 from .faults import innermost, sentence
-from .stack import TEMPLATE_TAG, Owner, Stack, digest_of, is_running, is_settled, key_of, made, owner_in, owners
+from .stack import TEMPLATE_TAG, Owner, Stack, digest_of, is_running, is_settled, key_of, made, owner_in, owners, text
 
 _WHAT_IF = "faasbridge-what-if"
 
@@ -57,13 +57,14 @@ class Planner:
         if is_running(found):
             step = Step("update", "stack", self._stack.name, "another operation is running: it is waited for first")
             return self._plan(replace(wanted, way="wait"), (step,))
-        running = [each for each in sites(self._cloud) if each.code != artifact.sha256]
+        there = sites(self._cloud)
+        running = [each for each in there if each.code != artifact.sha256]
         before = (found.tags or {}).get(TEMPLATE_TAG, "")
         if before == wanted.digest and is_settled(found):
             recoded = [owner_of(each, template) for each in running]
             steps = changes.steps((), template, template, made(found, template), recoded)
             return self._plan(replace(wanted, way="code" if running else "nothing", before=before), steps)
-        return self._comparison(replace(wanted, before=before), found, running)
+        return self._comparison(replace(wanted, before=before), found, there, running)
 
     def group_is_there(self) -> bool:
         """Raises ConfigError for one that is in the way."""
@@ -78,9 +79,9 @@ class Planner:
             )
         return True
 
-    def _comparison(self, wanted: Planned, found: Any, running: list[Site]) -> Plan:
+    def _comparison(self, wanted: Planned, found: Any, there: list[Site], running: list[Site]) -> Plan:
         before = self._stack.template()
-        found_changes = self._what_if(wanted.template)
+        found_changes = self._what_if(tagged(wanted.template, there))
         recoded = [owner_of(each, wanted.template) for each in running]
         # What a failed deployment was sent says nothing of what there is.
         known = before if is_settled(found) else {}
@@ -95,7 +96,7 @@ class Planner:
         properties = {"mode": "Incremental", "template": template, "parameters": self._cloud.parameters(template)}
         begin = self._cloud.deployments.begin_what_if
         answer = begin(self._cloud.group, _WHAT_IF, {"properties": properties}).result()
-        if str(answer.status).lower() == "failed" or answer.error is not None:
+        if text(answer.status).lower() == "failed" or answer.error is not None:
             error = answer.error.as_dict() if answer.error is not None else {}
             raise DeployError(f"Azure refuses the template: {sentence(*innermost(error))}")
         return list(answer.properties.changes or () if answer.properties is not None else answer.changes or ())

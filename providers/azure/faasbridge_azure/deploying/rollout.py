@@ -93,8 +93,8 @@ class Rollout:
 
     def _publish(self, tracker: Tracker, planned: Planned) -> Iterator[Progress]:
         stale = [each for each in code.sites(self._cloud) if each.code != planned.artifact.sha256]
-        for site, state, detail in code.publish(self._cloud, stale, planned.artifact):
-            owner = owner_of(site, planned.template)
+        owned = [(each, owner_of(each, planned.template)) for each in stale]
+        for owner, state, detail in code.publish(self._cloud, owned, planned.artifact):
             if state == "started":
                 yield from tracker.started(owner, _size(planned.artifact))
             elif state == "done":

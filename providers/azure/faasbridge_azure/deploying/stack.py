@@ -120,7 +120,7 @@ class Stack:
             found = self.describe()
             if found is None:
                 return
-            ended = str(found.properties.provisioning_state).lower() in _ENDED
+            ended = state_of(found) in _ENDED
             fresh = False
             for each in self._operations(found):
                 if seen.get(each.key) != each.state:
@@ -133,14 +133,14 @@ class Stack:
                 break
             pause_s = 0.1 if fresh else min(pause_s * 1.5, _SLOWEST_S)
             time.sleep(pause_s)
-        if str(found.properties.provisioning_state).lower() != "succeeded":
+        if state_of(found) != "succeeded":
             raise self._failure(found, failed)
 
     def gone(self) -> Iterator[None]:
         """Until it is deleted, a turn each time that Azure was asked. Raises DeployError where that failed."""
         pause_s = 0.1
         while (found := self.describe()) is not None:
-            if str(found.properties.provisioning_state).lower() in ("failed", "canceled"):
+            if state_of(found) in ("failed", "canceled"):
                 raise self._failure(found, [], "half destroyed: run destroy again")
             yield
             time.sleep(pause_s)
@@ -173,12 +173,21 @@ class Stack:
         return DeployError(f"{sentence(*fault).rstrip('.')}; {ending}")
 
 
+def state_of(found: Any) -> str:
+    return text(found.properties.provisioning_state).lower()
+
+
+def text(value: Any) -> str:
+    """Of an enumeration of the SDK's, too."""
+    return str(getattr(value, "value", value) or "")
+
+
 def is_running(found: Any) -> bool:
-    return str(found.properties.provisioning_state).lower() not in _ENDED
+    return state_of(found) not in _ENDED
 
 
 def is_settled(found: Any) -> bool:
-    return str(found.properties.provisioning_state).lower() == "succeeded"
+    return state_of(found) == "succeeded"
 
 
 def outputs(found: Any) -> Mapping[str, Any]:
@@ -250,7 +259,7 @@ def _operation(raw: Any) -> Operation | None:
     target = properties.target_resource
     if target is None or not target.id or "/providers/" not in target.id:
         return None
-    state = str(properties.provisioning_state or "")
+    state = text(properties.provisioning_state)
     error = None
     if state == "Failed":
         message = _plain(properties.status_message) or {}

@@ -17,7 +17,7 @@ from faasbridge.errors import ConfigError, DeployError
 
 from ..drivers.clients import Clients
 from .connection import Cloud
-from .stack import Made, Owner, Stack, is_running, key_of, made, outputs
+from .stack import Made, Owner, Stack, is_running, key_of, made, outputs, state_of
 from .vaults import purge
 
 _MOST = 1000
@@ -58,7 +58,7 @@ class Teardown:
         step = Step("update", "stack", self._stack.name, "another operation is running")
         yield Progress(step, "started", "waiting for the operation that is running")
         try:
-            if str(found.properties.provisioning_state).lower() == "deleting":
+            if state_of(found) == "deleting":
                 for _ in self._stack.gone():
                     yield Progress(step, "started", "being destroyed")
             else:

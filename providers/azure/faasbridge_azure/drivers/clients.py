@@ -120,7 +120,13 @@ class Clients:
             from azure.cosmos import CosmosClient
 
             credential = self._cosmos_key or self.credential
-            return CosmosClient(endpoint, credential, retry_total=TRIES + 3, **self._verify())
+            options: dict[str, Any] = {}
+            if self.ca:  # it takes `connection_verify` for yes or no
+                from azure.cosmos import SSLConfiguration
+
+                options["ssl_config"] = SSLConfiguration()
+                options["ssl_config"].SSLCaCerts = self.ca
+            return CosmosClient(endpoint, credential, retry_total=TRIES + 3, **options)
 
         return self._get("cosmos", endpoint, make)
 

@@ -65,12 +65,17 @@ class FunctionApp:
         return self._invoking > 0 or self._changing.locked()
 
     async def load(self, python: Path, paths: list[Path], folder: Path, env: Mapping[str, str]) -> None:
-        """Runs what is unpacked there instead of what ran. Raises WorkerFailure; what ran is gone then too."""
+        """Runs what is unpacked there instead of what ran. Raises WorkerFailure; what ran is gone then too.
+
+        The worker starts to tell which functions there are, unless it told so of the same code and settings before.
+        """
         await self.stop()
         self._start = (python, paths, folder, dict(env))
         self._host = host_settings(folder, env)
-        worker = await self._alive()
-        self.functions = worker.functions
+        indexed = str(python), str(folder), frozenset(each for each in env.items() if not each[0].startswith("IDENTITY"))
+        if indexed not in self._pool.indexes:
+            self._pool.indexes[indexed] = (await self._alive()).functions
+        self.functions = self._pool.indexes[indexed]
         prefix = self._host.get("extensions", {}).get("http", {}).get("routePrefix", http.DEFAULT_PREFIX)
         self._routes = http.Routes(self.functions, prefix)
         self._triggers = [each for function in self.functions.values() if (each := self._trigger(function))]

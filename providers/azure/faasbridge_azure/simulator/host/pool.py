@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from typing import Protocol
+
+from .process import Function
 
 MOST = 16
 """More run only where all of them are busy."""
@@ -20,10 +23,12 @@ class Scalable(Protocol):
 
 
 class Pool:
-    """`starting` lets as many workers start at a time as there are processors."""
+    """`starting` lets as many workers start at a time as there are processors. `indexes`: the functions that workers
+    found, by interpreter, folder of the package and environment."""
 
     def __init__(self, most: int = MOST) -> None:
         self.starting = asyncio.Semaphore(os.cpu_count() or 2)
+        self.indexes: dict[tuple[str, str, frozenset[tuple[str, str]]], Mapping[str, Function]] = {}
         self._most = most
         self._awake: dict[Scalable, None] = {}
 
