@@ -373,7 +373,7 @@ def known(request: Request) -> dict[str, Any] | None:
     return {"sub": user} if user in ("ada", "bob") else None
 
 
-admin = app.api("admin", prefix="/admin", auth=known)
+admin = app.api("admin", prefix="/staff", auth=known)
 
 
 @admin.get("/me")

@@ -271,22 +271,22 @@ class Cases(Suite):
     # Apis and who may call them
 
     def test_another_api_is_another_function(self, cloud: Cloud) -> None:
-        answer = cloud.client("admin").get("/admin/me", headers={"authorization": "Bearer ada"})
+        answer = cloud.client("admin").get("/staff/me", headers={"authorization": "Bearer ada"})
         assert answer.json() == {"claims": {"sub": "ada"}, "function": "admin"}
         assert cloud.client("admin").get("/text").status == 404
-        assert cloud.client().get("/admin/me").status == 404
+        assert cloud.client().get("/staff/me").status == 404
 
     def test_without_claims_only_public_routes_answer(self, cloud: Cloud) -> None:
         client = cloud.client("admin")
         for headers in ({}, {"authorization": "Bearer eve"}):
-            answer = client.get("/admin/me", headers=headers)
+            answer = client.get("/staff/me", headers=headers)
             assert answer.status == 401
             assert "www-authenticate" in answer.headers
-        assert client.get("/admin/open").json() == {"claims": {}}
+        assert client.get("/staff/open").json() == {"claims": {}}
 
     def test_a_tests_client_can_bring_claims(self, cloud: Cloud) -> None:
         claims = {"sub": "eve", "groups": ["a", "b"]}
-        assert cloud.client("admin", claims=claims).get("/admin/me").json()["claims"] == claims
+        assert cloud.client("admin", claims=claims).get("/staff/me").json()["claims"] == claims
         reply = cloud.invoke("http", Request("POST", "/echo/in ü", body=b"\x00\xff", query=[("a", "1"), ("a", "2")]))
         answer = Answer(*reply.finish()).json()
         assert (answer["rest"], answer["body"], answer["query"]) == ("in ü", "00ff", [["a", "1"], ["a", "2"]])
@@ -298,7 +298,7 @@ class Cases(Suite):
         assert "access-control-allow-origin" not in foreign.headers
         assert (
             "access-control-allow-origin"
-            not in cloud.client("admin").get("/admin/open", headers={"origin": ORIGIN}).headers
+            not in cloud.client("admin").get("/staff/open", headers={"origin": ORIGIN}).headers
         )
 
     def test_a_preflight_is_answered(self, cloud: Cloud) -> None:

@@ -103,7 +103,9 @@ class Cloud:
         """Nothing of before arrives: functions are stopped while all is emptied, and begin again."""
         running = [site.host for site in self.apps.all()]
         await self.grid.stop()
+        busy = [host for host in running if host.busy]
         await asyncio.gather(*(host.pause() for host in running))
+        await asyncio.gather(*(host.sleep() for host in busy))  # what runs there must not write afterwards
         await self.grid.stop()
         keep = frozenset(site.deployment_container()[1] for site in self.apps.all())
         await asyncio.gather(

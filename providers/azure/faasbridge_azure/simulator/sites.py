@@ -136,7 +136,9 @@ class Site:
         status, headers, body = await self.host.answer(request)
         from multidict import CIMultiDict  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
-        return web.Response(status=status, headers=CIMultiDict(headers), body=None if request.method == "HEAD" else body)
+        return web.Response(
+            status=status, headers=CIMultiDict(headers), body=None if request.method == "HEAD" else body
+        )
 
     async def _admin(self, request: Any) -> Any:
         """The host's own API. Source: Azure Functions documentation, "Manually run a non HTTP-triggered function"."""

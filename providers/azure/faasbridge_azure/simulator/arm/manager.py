@@ -85,7 +85,9 @@ class Manager:
         location = self.groups[group.lower()]["location"]
         scope = Scope(subscription, self.groups[group.lower()]["name"], location, TENANT)
         if match := re.match(
-            r"/(?:providers/Microsoft\.Resources/)?(deploymentStacks|deployments)(?:/([^/]+))?(/.*)?", inner, re.IGNORECASE
+            r"/(?:providers/Microsoft\.Resources/)?(deploymentStacks|deployments)(?:/([^/]+))?(/.*)?",
+            inner,
+            re.IGNORECASE,
         ):
             kind = self._deployment if match[1].lower() == "deployments" else self._stack
             return await kind(method, match[2] or "", (match[3] or "").lower(), body, scope, query, base)

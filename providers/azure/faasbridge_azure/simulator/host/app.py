@@ -72,7 +72,11 @@ class FunctionApp:
         await self.stop()
         self._start = (python, paths, folder, dict(env))
         self._host = host_settings(folder, env)
-        indexed = str(python), str(folder), frozenset(each for each in env.items() if not each[0].startswith("IDENTITY"))
+        indexed = (
+            str(python),
+            str(folder),
+            frozenset(each for each in env.items() if not each[0].startswith("IDENTITY")),
+        )
         if indexed not in self._pool.indexes:
             self._pool.indexes[indexed] = (await self._alive()).functions
         self.functions = self._pool.indexes[indexed]

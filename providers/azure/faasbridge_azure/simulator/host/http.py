@@ -8,10 +8,12 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import unquote
 
-from .process import Function
+from .process import Function, WorkerFailure
 
 METHODS = ("get", "post", "put", "delete", "patch", "head", "options", "trace")
 DEFAULT_PREFIX = "api"
+RESERVED = ("admin", "runtime")
+"""Source: azure-functions-host, ScriptHost.cs, ValidateFunction."""
 _SAME_SITE = {1: "lax", 2: "strict", 3: "none"}
 
 
@@ -30,7 +32,10 @@ def pattern(route: str) -> re.Pattern[str]:
 
 
 class Routes:
-    """The HTTP triggers of an app, literal routes before those with parameters, catch-alls last."""
+    """The HTTP triggers of an app, literal routes before those with parameters, catch-alls last.
+
+    Raises WorkerFailure for a route that is the host's own.
+    """
 
     def __init__(self, functions: Mapping[str, Function], prefix: str) -> None:
         found = []
@@ -40,6 +45,11 @@ class Routes:
                 continue
             route = str(trigger.get("route") or (function.name if trigger.get("route") is None else ""))
             whole = "/".join(part for part in (prefix.strip("/"), route.strip("/")) if part)
+            if whole.lower().startswith(RESERVED):
+                raise WorkerFailure(
+                    f"The '{function.name}' function is in error: The specified route conflicts with one or more built "
+                    "in routes."
+                )
             methods = {str(each).lower() for each in trigger.get("methods") or METHODS}
             found.append((route.count("{*"), route.count("{"), -len(whole), pattern(whole), methods, function))
         self._routes = sorted(found, key=lambda each: each[:3])
@@ -63,6 +73,10 @@ def to_rpc(protos: Any, request: Any, body: bytes, params: Mapping[str, str], ur
     for name, value in request.headers.items():
         low = name.lower()
         headers[low] = f"{headers[low]},{value}" if low in headers else value
+    # As the front end before the host does.
+    address, port = request.transport.get_extra_info("peername")[:2]
+    known = headers.get("x-forwarded-for")
+    headers["x-forwarded-for"] = f"{known}, {address}:{port}" if known else f"{address}:{port}"
     query: dict[str, str] = {}
     for name, value in request.query.items():
         if value:
