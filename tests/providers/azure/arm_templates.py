@@ -47,7 +47,7 @@ def whole_app() -> App:
 
     admin = app.api("admin", uses=[rows, files])
 
-    @admin.get("/admin")
+    @admin.get("/staff")
     def panel(request: Any) -> None: ...
 
     @jobs.on_message(uses=[files.get, files.put, rows.put], max_attempts=3, timeout_s=20)

@@ -606,6 +606,27 @@ def test_what_azure_cannot_make_is_found_by_the_checks() -> None:
     assert not checks(app, replace(stage(), provider="local"))
 
 
+@pytest.mark.parametrize(
+    ("prefix", "path"),
+    [("/admin", "/admin/me"), ("/Administration", "/Administration/x"), ("", "/runtime/x"), ("", "/admin")],
+)
+def test_paths_of_the_functions_host_are_refused(prefix: str, path: str) -> None:
+    app = App("shop")
+    app.api("office", prefix=prefix).get(path)(handler_of_requests)
+    with pytest.raises(ConfigError, match=r"test_template\.py:\d+: .* belongs to the functions host on Azure"):
+        template(app)
+
+
+def test_other_paths_are_not() -> None:
+    app = App("shop")
+    app.api("office", prefix="/staff").get("/staff/admin")(handler_of_requests)
+    app.get("/administrators")(handler_of_requests)
+    assert set(Evaluated(template(app)).outputs["endpoints"]) == {"office", "http"}
+
+
+def handler_of_requests(request: Any) -> None: ...
+
+
 def test_what_functions_share_is_said_by_the_checks() -> None:
     (found,) = checks(whole_app(), stage())
     assert (found.code, found.severity) == ("azure.shared-app", "warning")

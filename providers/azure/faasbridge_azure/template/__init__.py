@@ -54,6 +54,8 @@ class _Synthesis:
             if address is not None:
                 self.document.addresses[variable(resource.kind, resource.name)] = address
                 self.document.names[variable(resource.kind, resource.name)] = [resource.kind, resource.name]
+        for each in self.spec.functions:
+            apps.check_paths(each)
         for app in apps.function_apps(self.spec.functions):
             self._app(app)
         return self.document.template()

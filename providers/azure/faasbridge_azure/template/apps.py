@@ -21,6 +21,7 @@ from .names import Owner, owner_kind
 from .settings import of_function
 
 INSTANCES_MB = (512, 2048, 4096)
+_HOSTS_OWN = ("admin", "runtime")
 _FORWARDER_S = 30  # what brings changes and ticks into an inbox runs in the same app, and waits for the queue
 
 
@@ -105,6 +106,19 @@ def function_apps(functions: Iterable[FunctionSpec]) -> list[FunctionApp]:
     return sorted(found, key=lambda each: each.name)
 
 
+def check_paths(function: FunctionSpec) -> None:
+    """Raises ConfigError for an api at a path of the host's own, which would not start, or not be reached.
+
+    Source: azure-functions-host, ScriptHost.cs ("The specified route conflicts with one or more built in routes").
+    """
+    prefix = str(function.trigger.settings.get("prefix") or "").strip("/").lower()
+    if prefix.startswith(_HOSTS_OWN):  # the host looks at no more than these letters
+        raise ConfigError(_refusal(function.location, f"the prefix /{prefix}"))
+    for route in function.routes:
+        if route.path.lower().strip("/").partition("/")[0] in _HOSTS_OWN:
+            raise ConfigError(_refusal(route.location or function.location, route.path))
+
+
 def findings(functions: Iterable[FunctionSpec]) -> Iterator[Finding]:
     """What functions share with each other."""
     for app in function_apps(functions):
@@ -119,6 +133,13 @@ def findings(functions: Iterable[FunctionSpec]) -> Iterator[Finding]:
             "warning",
             app.location,
         )
+
+
+def _refusal(location: str, what: str) -> str:
+    where = f"{location}: " if location else ""
+    return (
+        f"{where}{what} belongs to the functions host on Azure, as does all below /admin and /runtime: choose another"
+    )
 
 
 def _deployed(name: str) -> str:
