@@ -52,7 +52,7 @@ LIMITS = Limits(
         "http-repeated-headers": f"repeated request headers arrive joined with commas: {_HOST}",
         "http-repeated-response-headers": f"of a response header that is given twice the last one is sent: {_HOST}",
         "http-cookie-values": f"cookie values of a response are encoded anew: {_HOST}",
-        "http-reserved-paths": (
+        "http-reserved-prefixes": (
             "no api answers below /admin and /runtime, which are the functions host's own: azure-functions-host, "
             "ScriptHost.cs (\"the specified route conflicts with one or more built in routes\")"
         ),

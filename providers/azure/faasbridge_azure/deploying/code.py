@@ -73,8 +73,8 @@ def tagged(template: Mapping[str, Any], running: Iterable[Site]) -> dict[str, An
 
 
 def publish(cloud: Cloud, apps: Iterable[tuple[Site, Owner]], artifact: Artifact) -> Iterator[tuple[Owner, str, str]]:
-    """A few at a time: whose it is and `started` or `done`, or `failed` and why. Raises DeployError with the first failure
-    when nothing is under way any more; no other is begun then."""
+    """A few at a time: whose it is and `started` or `done`, or `failed` and why. Raises DeployError with the first
+    failure when nothing is under way any more; no other is begun then."""
     waiting = list(reversed(list(apps)))
     ended: queue.SimpleQueue[tuple[Owner, Future[None]]] = queue.SimpleQueue()
     running = 0

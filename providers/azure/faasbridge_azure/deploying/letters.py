@@ -108,6 +108,7 @@ class Letters:
         event = found[0] if len(found) == 1 else message(native)
         if isinstance(event, BlobEvent):
             event.bucket = self._rename(event.bucket)
+            event.subject = event.key  # what a person looks for; Event Grid's names the account's services
         elif isinstance(event, Change):
             event.table = self._rename(event.table)
         elif isinstance(event, Message):
