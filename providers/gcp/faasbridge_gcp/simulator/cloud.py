@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,13 @@ import grpc.aio  # type: ignore[import-untyped, unused-ignore]
 from google.cloud import functions_v2
 from google.pubsub_v1.types import PubsubMessage
 
-from . import http_client, local_services, objects, signatures
+from . import http_client, objects, signatures
 from .broker import Broker
 from .buckets import Buckets
 from .deployments import Deployments, Surroundings
 from .entries import Entries
 from .http_client import Answer, Headers
-from .local_services import LocalServices
+from .local_services import LocalServices, Sockets
 from .metadata import Metadata
 from .names import APP_LABEL, STAGE_LABEL
 from .operations import Operations
@@ -45,11 +46,14 @@ _LONGEST_SOCKET = 80  # a Unix socket's path has at most 104 characters on some 
 
 
 class Cloud:
-    """`test`: retries wait for nothing, and jobs fire only when they are asked to."""
+    """`local`: what is being started on this machine, which was told of the sockets; see `server`. `test`: retries wait
+    for nothing, and jobs fire only when they are asked to."""
 
-    def __init__(self, folder: Path, *, test: bool) -> None:
+    def __init__(self, folder: Path, sockets: Sockets, local: Awaitable[LocalServices], *, test: bool) -> None:
         self._folder = folder
         self._test = test
+        self._listening = sockets
+        self._starting = local
         self._sockets = folder / "sockets"
 
     async def start(self) -> None:
@@ -67,11 +71,13 @@ class Cloud:
         self.operations = Operations()
         self.metadata = Metadata(self.tokens)
         self.buckets = Buckets(policies, lambda name: name in self.broker.topics)
-        self.storage = Storage(self.buckets, self._publish, self._check_caller)
-        self.triggers = Triggers(lambda: self.local.firestore, self.tokens.identity, immediate=self._test)
+        self.storage = Storage(self._listening.storage, self.buckets, self._publish, self._check_caller)
+        self.triggers = Triggers(
+            self._listening.triggers, lambda: self.local.firestore, self.tokens.identity, immediate=self._test
+        )
         await self.storage.start()
         await self.triggers.start()
-        self.local: LocalServices = await local_services.start(self.triggers.address, self.storage.url)
+        self.local = await self._starting
         self.storage.server = self.local.storage
         self.broker = Broker(self.local.pubsub, policies, self.post, self.tokens.identity, immediate=self._test)
         self._server = grpc.aio.server(options=[("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)])

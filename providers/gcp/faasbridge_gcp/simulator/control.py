@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from secrets import compare_digest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, read_body, send_json
 
-from .cloud import Cloud
 from .listening import listen
+
+if TYPE_CHECKING:
+    from .cloud import Cloud
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Where the simulator's HTTP servers listen: a free port of 127.0.0.1 each."""
+"""Where the simulator's servers listen: a free port of 127.0.0.1 each."""
 
 from __future__ import annotations
 
@@ -13,3 +13,9 @@ def listen() -> socket.socket:
     found = web.listen(0, exact=True)
     found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return found
+
+
+def address(listening: socket.socket) -> str:
+    """`127.0.0.1:port`"""
+    host, port = listening.getsockname()[:2]
+    return f"{host}:{port}"

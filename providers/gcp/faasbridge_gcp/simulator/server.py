@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import logging
 import os
 import secrets
@@ -20,7 +21,7 @@ from faasbridge.errors import ConfigError
 from faasbridge.local.state import Lock, make_folder
 from faasbridge.simulation import servers
 
-from .cloud import Cloud
+from . import local_services
 from .control import Control
 
 
@@ -51,7 +52,11 @@ async def serve(folder: Path, *, attached: bool, test: bool) -> None:
         loop.add_signal_handler(number, ending.set)
     if attached:
         loop.add_reader(sys.stdin.fileno(), lambda: _read(loop, ending))
-    cloud, token = Cloud(folder, test=test), secrets.token_urlsafe(24)
+    sockets = local_services.Sockets()
+    local = asyncio.create_task(local_services.start(sockets))
+    # Google's packages take seconds to load, and the emulators as long to start: both at once.
+    parts = await asyncio.to_thread(importlib.import_module, f"{__package__}.cloud")
+    cloud, token = parts.Cloud(folder, sockets, local, test=test), secrets.token_urlsafe(24)
     control = Control(cloud, token, ending.set)
     try:
         starting, stopping = asyncio.create_task(cloud.start()), asyncio.create_task(ending.wait())

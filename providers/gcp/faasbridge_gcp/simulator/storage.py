@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +21,6 @@ from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, read_bo
 from . import http_client
 from .buckets import AGENT, Buckets, StorageError
 from .http_client import Answer, Headers
-from .listening import listen
 from .notifications import DELETE, FINALIZE, METADATA, Publish, notify
 from .objects import Change, Request, change_of
 from .signatures import is_json_api
@@ -36,11 +36,13 @@ class Storage:
     """`server` is the address of fake-gcs-server, which must name this front's `url` as its own. `check` raises
     StorageError for who may not ask."""
 
-    def __init__(self, buckets: Buckets, publish: Publish, check: Callable[[Request], None]) -> None:
+    def __init__(
+        self, listening: socket.socket, buckets: Buckets, publish: Publish, check: Callable[[Request], None]
+    ) -> None:
         self._check = check
         self._buckets = buckets
         self._publish = publish
-        self._http = HttpServer(self._asgi, listen())
+        self._http = HttpServer(self._asgi, listening)
         self.url = buckets.url = self._http.url
         self.server = ""
         self._sources: dict[tuple[str, str], bytes] = {}

@@ -13,6 +13,7 @@ import asyncio
 import base64
 import json
 import logging
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,7 +28,6 @@ from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, read_bo
 from . import http_client
 from .fronts import Front
 from .http_client import Headers
-from .listening import listen
 from .rpc import invalid
 
 log = logging.getLogger(__name__)
@@ -66,14 +66,21 @@ class Trigger:
 
 
 class Triggers:
-    """`emulator()` is the emulator's address; `token(account, audience)` makes an identity token."""
+    """`listening` is where the emulator sends its events, `emulator()` its address; `token(account, audience)` makes an
+    identity token."""
 
-    def __init__(self, emulator: Callable[[], str], token: Callable[[str, str], str], *, immediate: bool) -> None:
+    def __init__(
+        self,
+        listening: socket.socket,
+        emulator: Callable[[], str],
+        token: Callable[[str, str], str],
+        *,
+        immediate: bool,
+    ) -> None:
         self._emulator = emulator
         self._token = token
         self._immediate = immediate
-        self._server = HttpServer(self._asgi, listen())
-        self.address = self._server.url.removeprefix("http://")
+        self._server = HttpServer(self._asgi, listening)
         self._triggers: dict[str, Trigger] = {}
         self._fences: dict[str, dict[int, asyncio.Event]] = {}  # by database
         self._numbers = count(1)
