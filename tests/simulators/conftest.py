@@ -21,11 +21,14 @@ def provider(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def project(tmp_path: Path, provider: str) -> Iterator[Project]:
+def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, provider: str) -> Iterator[Project]:
     root = tmp_path / "shop"
-    root.mkdir()
+    packed = tmp_path_factory.getbasetemp() / "packed"  # dependencies, for one project after another
+    packed.mkdir(exist_ok=True)
+    (root / ".faasbridge").mkdir(parents=True)
+    (root / ".faasbridge" / "cache").symlink_to(packed, target_is_directory=True)
     (root / "pyproject.toml").write_text(PYPROJECT)
     (root / "shop.py").write_text(SHOP)
     made = Project(root, provider)
     yield made
-    made.attempt("simulator", "stop")
+    made.run("simulator", "stop", "--provider", provider)

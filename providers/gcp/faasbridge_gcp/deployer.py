@@ -12,6 +12,7 @@ The project is all the state there is: labels and descriptions say which app, st
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from faasbridge.app import App
@@ -36,6 +37,7 @@ from .drivers.clients import Clients
 from .template import names
 
 _EMPTY_ANSWERS = 2
+_AT_A_TIME = 8
 
 
 class GcpDeployer:
@@ -86,11 +88,11 @@ class GcpDeployer:
             self._known = None
             if not self._current.resources:
                 return {"deployed": False, **where}
-            return {
-                "deployed": True,
-                **where,
-                "functions": {self._name(each): self._status_of(each) for each in self._functions()},
-            }
+            functions = self._functions()
+            with ThreadPoolExecutor(_AT_A_TIME) as pool:  # an empty subscription lets each wait for a while
+                found = pool.map(self._status_of, functions)
+                of_name = {self._name(each): status for each, status in zip(functions, found, strict=True)}
+            return {"deployed": True, **where, "functions": of_name}
 
     def logs(self, function: str | None, *, since_s: float, follow: bool) -> Iterator[LogLine]:
         with faults():

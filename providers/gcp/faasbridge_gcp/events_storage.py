@@ -38,7 +38,9 @@ def decode(event: dict[str, Any]) -> list[Event]:
     name = event["type"].removeprefix(PREFIX)
     bucket = thing.get("bucket") or event.get("bucket") or event["source"].rpartition("/buckets/")[2]
     key = thing.get("name") or str(event.get("subject") or "").removeprefix("objects/")
-    return [_blob_event(name, bucket, key, thing, event["id"], event["type"], iso_time(event.get("time")), event)]
+    found = _blob_event(name, bucket, key, thing, event["id"], event["type"], iso_time(event.get("time")), event)
+    found.subject = f"objects/{key}"  # Eventarc's own; a notification has none
+    return [found]
 
 
 def decode_notification(envelope: dict[str, Any]) -> list[Event]:
@@ -87,7 +89,7 @@ def _blob_event(
         id=id,
         source=f"//storage.googleapis.com/projects/_/buckets/{bucket}",
         type=type,
-        subject=f"objects/{key}",
+        subject=key,
         time=time,
         provider="gcp",
         native=native,

@@ -1,7 +1,7 @@
 """An inbox that another takes over from: what waits in it is published again, for its function alone.
 
 A filter and an order cannot be changed, so a handler with another filter has another subscription. It is there already
-when the old one goes.
+when the old one goes. Where nobody takes over, the function is gone, and what waited for it with it.
 Source: Pub/Sub documentation, "Filter messages from a subscription".
 """
 
@@ -21,19 +21,16 @@ _BATCH = 100
 _WAIT_S = 5.0
 
 
-def drain(cloud: Cloud, inbox: Found) -> None:
-    """Nothing where nobody takes over: the function is gone, and what waited for it with it."""
+def drain(cloud: Cloud, inbox: Found, function: str) -> None:
+    """`function` is the one that goes on with another inbox at the same topic."""
     api = cloud.get("subscriber")
-    push = inbox.body.get("pushConfig")
-    if not push or inbox.owner.get("part") != "inbox" or not _has_heir(cloud, inbox, push):
-        return
     try:
         api.modify_push_config(request={"subscription": inbox.name, "push_config": {}})
         while received := pulled(api, inbox.name, _BATCH):
             for each in received:
                 again: dict[str, Any] = {
                     "data": each.message.data,
-                    "attributes": {**each.message.attributes, wire.FOR: inbox.owner["name"]},
+                    "attributes": {**each.message.attributes, wire.FOR: function},
                     "ordering_key": each.message.ordering_key,
                 }
                 cloud.get("publisher").publish(topic=inbox.body["topic"], messages=[again])
@@ -53,13 +50,3 @@ def pulled(api: Any, subscription: str, most: int, *, at_once: bool = False) -> 
         return list(api.pull(subscription=subscription, max_messages=most, timeout=_WAIT_S).received_messages)
     except exceptions.DeadlineExceeded:
         return []
-
-
-def _has_heir(cloud: Cloud, inbox: Found, push: dict[str, Any]) -> bool:
-    audience = push.get("oidcToken", {}).get("audience")
-    for name in cloud.get("publisher").list_topic_subscriptions(topic=inbox.body["topic"]):
-        if name != inbox.name:
-            other = cloud.get("subscriber").get_subscription(subscription=name)
-            if other.push_config.oidc_token.audience == audience:
-                return True
-    return False

@@ -16,7 +16,7 @@ from faasbridge.errors import DeployError
 from faasbridge.provider import Stage
 
 from ..template import names
-from ..template.document import TYPES, Owner
+from ..template.document import NAME_LABEL, TYPES, Owner, owner_labels
 from . import policies, secrets
 from .artifacts import Artifacts
 from .connection import Cloud, faults
@@ -43,6 +43,7 @@ class Rollout:
         run = _Run(plan.steps, planned)
         self._urls = dict(planned.urls)
         self._source = (_artifacts_of(planned), planned.artifact.sha256)
+        self._heirs = _inboxes_of(planned)
         makes, goes = _by_type(planned, ("create", "update", "replace")), _by_type(planned, ("delete",))
         changes: dict[str, list[policies.Change]] = {}
         for change in planned.changes:
@@ -101,7 +102,9 @@ class Rollout:
     def _remove(self, action: Action) -> None:
         assert action.found is not None
         if action.type == "pubsub.subscription":
-            drain(self._cloud, action.found)
+            heir = self._heirs.get((action.owner["name"], action.found.body["topic"]))
+            if action.owner.get("part") == "inbox" and heir is not None:
+                drain(self._cloud, action.found, heir)
         self._reader.kinds[action.type].delete(action.found)
 
     def _change(self, change: policies.Change) -> None:
@@ -192,6 +195,15 @@ def _owners(task: Any) -> list[tuple[str, str]]:
 def _artifacts_of(planned: Planned) -> str:
     bucket = planned.template["resources"].get(names.ARTIFACTS)
     return bucket["name"] if bucket else ""
+
+
+def _inboxes_of(planned: Planned) -> Mapping[tuple[str, str], str]:
+    """Label of a function's name and topic of its inbox -> the function."""
+    return {
+        (owner_labels(each["owner"])[NAME_LABEL], each["body"]["topic"]): each["owner"]["name"]
+        for each in planned.template["resources"].values()
+        if each["type"] == "pubsub.subscription" and each["owner"].get("part") == "inbox"
+    }
 
 
 def _fault(task: Any, error: BaseException) -> BaseException:
