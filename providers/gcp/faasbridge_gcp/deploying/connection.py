@@ -19,6 +19,8 @@ from ..drivers.clients import Clients
 
 OPERATION_S = 1800.0
 _SETTLING_S = 60.0  # how long it may take until a service account that was just made is known everywhere
+_BUSY_S = 90.0
+_TURNS = 3
 _LOG_IN = "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS"
 
 
@@ -61,7 +63,8 @@ class Cloud:
 
     @cached_property
     def number(self) -> str:
-        return str(self.get("projects").get_project(name=f"projects/{self.project}").name.rpartition("/")[2])
+        found = patient(lambda: self.get("projects").get_project(name=f"projects/{self.project}"))
+        return str(found.name.rpartition("/")[2])
 
     @property
     def parent(self) -> str:
@@ -97,6 +100,28 @@ def settled(call: Callable[..., Any], **arguments: Any) -> Any:
                 raise
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, 5.0)
+
+
+def patient(call: Callable[..., Any], *arguments: Any) -> Any:
+    """Again where Google did not answer, or was asked too often within a minute: all of it may be done twice."""
+    deadline = time.monotonic() + _BUSY_S
+    turn = 0
+    while True:
+        try:
+            return call(*arguments)
+        except (exceptions.ServiceUnavailable, exceptions.InternalServerError):
+            if turn == _TURNS:
+                raise
+        except exceptions.TooManyRequests as error:
+            if not _is_rate(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(min(0.5 * 2**turn, 10.0))
+        turn += 1
+
+
+def _is_rate(error: exceptions.GoogleAPICallError) -> bool:
+    """Whether waiting helps. Source: google.rpc ErrorInfo reasons, `google/api/error_reason.proto`."""
+    return getattr(error, "reason", None) == "RATE_LIMIT_EXCEEDED" or "per minute" in str(error.message)
 
 
 @contextmanager

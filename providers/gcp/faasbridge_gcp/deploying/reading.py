@@ -11,7 +11,7 @@ from faasbridge.provider import Stage
 
 from ..template.document import Owner, Template, Type, labels
 from ..template.names import database_name
-from .connection import Cloud
+from .connection import Cloud, patient
 from .kinds import Found, kinds
 from .policies import HAVE_POLICIES, PROJECT, Grant, Policies
 
@@ -74,7 +74,7 @@ class Reader:
             databases = pool.submit(_listed, self.kinds["firestore.database"].found, database)
             found = {type: each.result() for type, each in listing.items()}
             more = [pool.submit(_listed, self.kinds["run.service"].found, found["functions.function"])]
-            more.append(pool.submit(self._notifications, found, template))
+            more.append(pool.submit(patient, self._notifications, found, template))
             if databases.result():
                 for type in ("firestore.index", "firestore.field"):
                     more.append(pool.submit(_listed, self.kinds[type].found, database))
@@ -88,7 +88,7 @@ class Reader:
             for binding in template["bindings"] if template else ():
                 if not binding["on"]:
                     places.add((binding["type"], binding["resource"]))
-            read = {place: pool.submit(self._policies.read, *place) for place in places}
+            read = {place: pool.submit(patient, self._policies.read, *place) for place in places}
             return Current(resources, {place: each.result() for place, each in read.items()})
 
     def _notifications(self, found: Mapping[Type, list[Found]], template: Template | None) -> list[Found]:
@@ -102,7 +102,7 @@ class Reader:
 
 
 def _listed(found: Any, *arguments: Any) -> list[Found]:
-    return list(found(*arguments))
+    return patient(lambda: list(found(*arguments)))  # type: ignore[no-any-return]
 
 
 def _part_of(owner: Owner) -> Owner:

@@ -19,7 +19,7 @@ from ..template import names
 from ..template.document import NAME_LABEL, TYPES, Owner, owner_labels
 from . import policies, secrets
 from .artifacts import Artifacts
-from .connection import Cloud, faults
+from .connection import Cloud, faults, patient
 from .draining import drain
 from .logs import last_words
 from .planning import CODE_LABEL, Action, Planned, with_urls
@@ -53,7 +53,8 @@ class Rollout:
                 yield from run.all([(change, self._change) for change in changes.pop(policies.PROJECT, ())])
                 source = [each for each in makes.get(type, ()) if self._needs_source(each)]
                 if source:
-                    self._key(planned)
+                    with faults():
+                        patient(self._key, planned)
                     yield from self._artifacts.upload(self._source[0], planned.artifact)
             yield from run.all([(each, self._make) for each in makes.get(type, ())])
             yield from run.all([(change, self._change) for change in changes.pop(type, ())])
@@ -61,7 +62,7 @@ class Rollout:
             yield from run.all([(each, self._remove) for each in goes.get(type, ())])
         if self._source[0]:
             with faults():
-                self._artifacts.prune(*self._source)
+                patient(self._artifacts.prune, *self._source)
         yield from run.finish()
 
     def _make(self, action: Action) -> None:
@@ -144,7 +145,7 @@ class _Run:
                 while waiting and running < _AT_A_TIME:
                     task, act = waiting.pop()
                     yield from self._starts(task)
-                    future = pool.submit(act, task)
+                    future = pool.submit(patient, act, task)
                     future.add_done_callback(lambda done, task=task: ended.put((task, done)))  # type: ignore[misc]
                     running += 1
                 task, future = ended.get()
