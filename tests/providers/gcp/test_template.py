@@ -1,0 +1,328 @@
+"""What is deployed to Google Cloud: the inbox of every handler, what fills it, what runs, and how it is reached."""
+
+from __future__ import annotations
+
+import json
+import sys
+from base64 import b64decode
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faasbridge import App, ConfigError
+from faasbridge.spec import FunctionSpec
+from faasbridge_gcp.events import decode_json
+from faasbridge_gcp.template import names
+from faasbridge_gcp.template.document import DESCRIBED, LABELLED, TYPES
+
+sys.path.insert(0, str(Path(__file__).parent))
+from template_apps import KIT_OF, of_type, stage, template, whole_app
+
+SPEC = whole_app().spec()
+MADE = template(whole_app())
+RESOURCES = MADE["resources"]
+EVENT_FUNCTIONS = [each for each in SPEC.functions if each.inbox is not None]
+PUSHER = names.account(names.PUSHER_NAME, stage())
+
+
+def body(id: str) -> dict[str, Any]:
+    return RESOURCES[id]["body"]
+
+
+def function_body(name: str) -> dict[str, Any]:
+    (function,) = [each for each in SPEC.functions if each.name == name]
+    return body(names.function_id(function))
+
+
+def handler(event: Any) -> None: ...
+
+
+def test_the_same_app_gives_the_same_text() -> None:
+    shuffled = replace(SPEC, resources=SPEC.resources[::-1], functions=SPEC.functions[::-1])
+    assert json.dumps(template(SPEC)) == json.dumps(MADE) == json.dumps(template(shuffled))
+
+
+def test_every_resource_names_the_declared_thing_that_it_belongs_to() -> None:
+    declared = {(each.kind, each.name) for each in SPEC.resources}
+    declared |= {("function" if each.inbox else "api", each.name) for each in SPEC.functions}
+    owners = {id: each["owner"] for id, each in RESOURCES.items()}
+    found = {(each["kind"], each["name"]) for each in owners.values()}
+    assert found == {*declared, ("app", "shop"), ("database", "shop-dev-tables")}
+    assert owners["function:work:account"] == {"kind": "function", "name": "work"}
+    assert owners["queue:idle-dead"] == {"kind": "queue", "name": "idle", "part": "dead-letters"}
+    assert owners["queue:jobs-dead"] == {"kind": "queue", "name": "jobs-dead"}
+
+
+def test_app_stage_and_owner_are_labels_or_stand_in_a_description() -> None:
+    for id, each in RESOURCES.items():
+        owner = each["owner"]
+        expected = {
+            "faasbridge-app": "shop",
+            "faasbridge-stage": "dev",
+            "faasbridge-kind": owner["kind"],
+            "faasbridge-name": owner["name"].lower().replace(".", "-"),
+        }
+        if each["type"] in LABELLED:
+            assert expected.items() <= each["body"]["labels"].items(), id
+        elif each["type"] in DESCRIBED:
+            assert all(f"{key}={value}" in each["body"]["description"] for key, value in expected.items()), id
+        else:
+            assert "labels" not in each["body"], id
+
+
+def test_bodies_are_in_the_form_of_googles_own_messages() -> None:
+    """The clients' classes refuse what they do not know."""
+    from google.cloud.firestore_admin_v1.types import Database, Field, Index
+    from google.cloud.functions_v2.types import Function
+    from google.cloud.iam_admin_v1.types import ServiceAccount
+    from google.cloud.run_v2.types import Service
+    from google.cloud.scheduler_v1.types import Job
+    from google.cloud.secretmanager_v1.types import Secret
+    from google.pubsub_v1.types import Subscription, Topic
+
+    messages: dict[str, Any] = {
+        "iam.serviceAccount": ServiceAccount,
+        "firestore.database": Database,
+        "pubsub.topic": Topic,
+        "secretmanager.secret": Secret,
+        "firestore.index": Index,
+        "firestore.field": Field,
+        "functions.function": Function,
+        "run.service": Service,
+        "pubsub.subscription": Subscription,
+        "scheduler.job": Job,
+    }
+    assert {each["type"] for each in RESOURCES.values()} == set(TYPES) == {*messages, *STORAGE}
+    for each in RESOURCES.values():
+        if each["type"] in messages:
+            messages[each["type"]].from_json(json.dumps(each["body"]), ignore_unknown_fields=False)
+
+
+STORAGE = {"storage.bucket", "storage.notification"}
+
+
+@pytest.mark.parametrize("function", EVENT_FUNCTIONS, ids=lambda function: function.name)
+class TestInboxes:
+    def test_it_is_pushed_to_the_function_alone(self, function: FunctionSpec) -> None:
+        inbox, id = body(names.inbox_id(function)), names.function_id(function)
+        assert inbox["pushConfig"]["pushEndpoint"].startswith(f"${{url:{id}}}/projects/")
+        assert inbox["pushConfig"]["oidcToken"] == {"serviceAccountEmail": PUSHER, "audience": f"${{url:{id}}}"}
+        assert RESOURCES[f"{id}:service"]["body"] == {}
+        assert [each["member"] for each in MADE["bindings"] if each["on"] == f"{id}:service"] == [
+            f"serviceAccount:{PUSHER}"
+        ]
+
+    def test_what_fails_too_often_goes_to_dead_letters_that_are_kept(self, function: FunctionSpec) -> None:
+        policy = body(names.inbox_id(function))["deadLetterPolicy"]
+        dead = RESOURCES[names.dead_letters_id(function)]
+        assert policy["deadLetterTopic"] == dead["name"]
+        assert policy["maxDeliveryAttempts"] == min(max(function.max_attempts, 5), 100)
+        readers = [each["body"] for each in of_type(MADE, "pubsub.subscription").values()]
+        (kept,) = [each for each in readers if each["topic"] == dead["name"]]
+        assert (kept["messageRetentionDuration"], kept["expirationPolicy"]) == ("2678400s", {})
+
+    def test_pubsubs_agent_may_move_it_there(self, function: FunctionSpec) -> None:
+        agent = {(each["on"], each["role"]) for each in MADE["bindings"] if each["member"] == names.PUBSUB_AGENT}
+        assert (names.dead_letters_id(function), "roles/pubsub.publisher") in agent
+        assert (names.inbox_id(function), "roles/pubsub.subscriber") in agent
+
+    def test_the_deadline_leaves_the_handler_its_time(self, function: FunctionSpec) -> None:
+        deadline_s = body(names.inbox_id(function))["ackDeadlineSeconds"]
+        assert function.timeout_s < deadline_s <= 600
+        assert function_body(function.name)["serviceConfig"]["timeoutSeconds"] == function.timeout_s
+
+    def test_the_function_knows_its_dead_letters(self, function: FunctionSpec) -> None:
+        variables = function_body(function.name)["serviceConfig"]["environmentVariables"]
+        assert variables["FAASBRIDGE_DEAD_LETTERS"] == RESOURCES[names.dead_letters_id(function)]["name"]
+
+
+@pytest.mark.parametrize(
+    ("function", "topic", "condition"),
+    [
+        ("work", "shop-dev-jobs", None),
+        ("mourn", "shop-dev-jobs-dead", None),
+        ("in_line", "shop-dev-line", None),
+        ("read", "shop-dev-news", ""),
+        ("followFeed", "shop-dev-feed", ""),
+        (
+            "arrived",
+            "shop-dev-files-bucket-events",
+            'attributes.eventType = "OBJECT_FINALIZE" AND hasPrefix(attributes.objectId, "in/") AND ',
+        ),
+        ("gone", "shop-dev-files-bucket-events", 'attributes.eventType = "OBJECT_DELETE" AND '),
+        ("changed", "shop-dev-rows-table-changes", ""),
+        ("nightly", "shop-dev-nightly-schedule", None),
+    ],
+)
+def test_each_source_writes_to_the_topic_of_an_inbox(function: str, topic: str, condition: str | None) -> None:
+    """An inbox at a topic that others may subscribe to leaves replayed messages of others alone."""
+    (spec,) = [each for each in EVENT_FUNCTIONS if each.name == function]
+    inbox = body(names.inbox_id(spec))
+    assert inbox["topic"] == f"projects/${{project}}/topics/{topic}"
+    replayed = f'(NOT attributes:faasbridge-for OR attributes.faasbridge-for = "{function}")'
+    assert inbox.get("filter") == (None if condition is None else condition + replayed)
+    assert len(inbox.get("filter", "")) <= 256
+
+
+def test_every_topic_that_nobody_reads_keeps_its_messages() -> None:
+    waiting = body("queue:idle:subscription")
+    assert waiting["topic"] == RESOURCES["queue:idle"]["name"]
+    assert "pushConfig" not in waiting
+
+
+def test_ordered_sources_have_ordered_inboxes_and_dead_letters() -> None:
+    ordered = {
+        id for id, each in of_type(MADE, "pubsub.subscription").items() if "enableMessageOrdering" in each["body"]
+    }
+    assert ordered == {
+        "queue:line:subscription",
+        "queue:line-dead:subscription",
+        "function:followFeed:inbox",
+        "function:followFeed:dead-letters:subscription",
+    }
+
+
+def test_an_inbox_that_has_another_filter_or_order_is_another_subscription() -> None:
+    def name(prefix: str) -> str:
+        app = App("shop")
+        app.bucket("files").on_create(name="work", prefix=prefix)(handler)
+        return template(app)["resources"]["function:work:inbox"]["name"]
+
+    assert name("a/") == name("a/")
+    assert name("a/") != name("b/")
+
+
+def test_a_filter_that_would_be_too_long_is_left_to_the_entry() -> None:
+    app = App("shop")
+    app.bucket("files").on_create(name="work", prefix="x" * 200)(handler)
+    assert "hasPrefix" not in template(app)["resources"]["function:work:inbox"]["body"]["filter"]
+
+
+def test_a_bucket_notifies_one_topic_of_what_handlers_want() -> None:
+    found = [each["body"] for each in of_type(MADE, "storage.notification").values()]
+    assert sorted(each["event_types"] for each in found) == [["OBJECT_DELETE"], ["OBJECT_FINALIZE"]]
+    topic = "//pubsub.googleapis.com/projects/${project}/topics/shop-dev-files-bucket-events"
+    assert {each["topic"] for each in found} == {topic}
+    (publisher,) = [each for each in MADE["bindings"] if each["member"] == names.STORAGE_AGENT]
+    assert (publisher["on"], publisher["role"]) == ("bucket:files:events", "roles/pubsub.publisher")
+
+
+def test_buckets_are_private_whatever_anybody_grants() -> None:
+    for each in of_type(MADE, "storage.bucket").values():
+        assert each["body"]["iamConfiguration"] == {
+            "uniformBucketLevelAccess": {"enabled": True},
+            "publicAccessPrevention": "enforced",
+        }
+
+
+def test_a_tables_changes_come_by_its_forwarder() -> None:
+    forwarder = body("table:rows:forwarder")
+    trigger = forwarder["eventTrigger"]
+    assert trigger["eventType"] == "google.cloud.firestore.document.v1.written"
+    assert trigger["retryPolicy"] == "RETRY_POLICY_RETRY"
+    assert {each["attribute"]: each["value"] for each in trigger["eventFilters"]} == {
+        "database": "shop-dev-tables",
+        "namespace": "(default)",
+        "document": "rows/{id}",
+    }
+    member = f"serviceAccount:{forwarder['serviceConfig']['serviceAccountEmail']}"
+    assert [(each["on"], each["role"]) for each in MADE["bindings"] if each["member"] == member] == [
+        ("table:rows:changes", "roles/pubsub.publisher")
+    ]
+
+
+def test_a_table_has_an_index_for_each_order_and_ends_its_rows() -> None:
+    fields = [
+        [each.get("order", "")[:3] for each in found["body"]["fields"]]
+        for found in of_type(MADE, "firestore.index").values()
+    ]
+    assert sorted(fields) == [["ASC", "ASC", "ASC"]] * 2 + [["ASC", "DES", "DES"]] * 2
+    (field,) = of_type(MADE, "firestore.field").values()
+    assert field["body"] == {"ttlConfig": {}}
+
+
+def test_a_schedule_publishes_what_the_adapter_knows() -> None:
+    job = body("function:nightly:schedule")
+    assert (job["schedule"], job["timeZone"]) == ("30 3 * * 1-5", "Europe/Berlin")
+    envelope = {
+        "message": {
+            "data": job["pubsubTarget"]["data"],
+            "messageId": "1",
+            "attributes": {},
+            "publishTime": "2026-03-02T02:30:00.2Z",
+        },
+        "subscription": "s",
+    }
+    assert json.loads(b64decode(job["pubsubTarget"]["data"]))["schedule"] == "nightly"
+    (tick,) = decode_json(envelope, False, topic=job["pubsubTarget"]["topicName"])
+    assert tick.scheduled_for.isoformat().startswith("2026-03-02T03:30:00")
+
+
+def test_options_reach_the_function() -> None:
+    assert function_body("in_line")["serviceConfig"]["minInstanceCount"] == 1
+    assert function_body("in_line")["serviceConfig"]["maxInstanceCount"] == 3
+    admin = body("api:admin")["serviceConfig"]
+    assert (admin["ingressSettings"], admin["maxInstanceRequestConcurrency"]) == ("ALLOW_INTERNAL_ONLY", 8)
+    assert admin["availableCpu"] == "1", "several requests at a time need a whole one"
+    assert function_body("arrived")["serviceConfig"]["availableMemory"] == "128Mi", "the least there is"
+
+
+@pytest.mark.parametrize(
+    ("declare", "message"),
+    [
+        (lambda app: app.queue("a").on_message(name="work", timeout_s=541)(handler), "gives 540 s at most"),
+        (lambda app: app.api("b", gcp={"ingress": "some"}).get("/")(handler), "ingress is one of all, internal"),
+        (lambda app: app.table("c", key="id", existing=True), r"\[tool\.faasbridge\.stages\.dev\.gcp\.existing\]"),
+        (lambda app: app.bucket("d", existing=True), r"\[tool\.faasbridge\.stages\.dev\.gcp\.existing\]"),
+    ],
+)
+def test_what_google_cloud_does_not_take_is_refused(declare: Any, message: str) -> None:
+    app = App("shop")
+    declare(app)
+    with pytest.raises(ConfigError, match=message):
+        template(app)
+
+
+@pytest.mark.parametrize("variable", ["PORT", "K_SERVICE", "FUNCTION_TARGET", "FAASBRIDGE_STAGE", "no-name"])
+def test_a_variable_that_google_cloud_keeps_for_itself_is_refused(variable: str) -> None:
+    with pytest.raises(ConfigError, match=f"takes no variable '{variable}'"):
+        template(whole_app(), stage(env={variable: "x"}))
+
+
+def test_an_environment_that_is_too_large_is_refused() -> None:
+    with pytest.raises(ConfigError, match="bytes, and Google Cloud takes 32,768"):
+        template(whole_app(), stage(env={"TEXT": "x" * 32_768}))
+
+
+def test_what_exists_already_is_only_referred_to() -> None:
+    app = App("shop")
+    rows, files = app.table("rows", key="id", existing=True), app.bucket("files", existing=True)
+    jobs = app.queue("jobs", existing=True)
+    jobs.on_message(name="work", uses=[rows.get, files.put])(handler)
+    existing = {"rows": "theirs/people", "files": "their-files", "jobs": "their-jobs"}
+    made = template(app, stage(settings={"existing": existing}))
+    assert not {"firestore.database", "firestore.field"} & {each["type"] for each in made["resources"].values()}
+    assert made["addresses"] == {
+        "FAASBRIDGE_BUCKET_FILES": "their-files",
+        "FAASBRIDGE_QUEUE_JOBS": "projects/${project}/topics/their-jobs",
+        "FAASBRIDGE_TABLE_ROWS": "projects/${project}/databases/theirs/documents/people",
+    }
+    member = made["resources"]["function:work:account"]["name"].rpartition("/")[2]
+    found = {
+        each.get("resource") or each["on"]: each["role"]
+        for each in made["bindings"]
+        if each["member"] == f"serviceAccount:{member}"
+    }
+    assert found["projects/_/buckets/their-files"] == "roles/storage.legacyBucketWriter"
+
+
+def test_a_kind_that_no_kit_makes_is_named() -> None:
+    with pytest.raises(ConfigError, match="nothing makes the kind 'table'"):
+        template(whole_app(), kits={kind: kit for kind, kit in KIT_OF.items() if kind != "table"})
+
+
+def test_no_value_of_a_secret_has_a_place_in_it() -> None:
+    (secret,) = [each for id, each in of_type(MADE, "secretmanager.secret").items() if id == "secret:token"]
+    assert set(secret["body"]) == {"replication", "labels"}
