@@ -30,8 +30,14 @@ ROLES: dict[str, dict[str, set[str]]] = {
         "sign_get": {READ},
         "sign_put": {WRITE},
     },
-    "table": dict.fromkeys(("get", "query", "scan"), {"datastore.viewer"})
-    | dict.fromkeys(("put", "update", "delete"), {"datastore.user"}),
+    "table": {
+        "get": {"datastore.viewer"},
+        "query": {"datastore.viewer"},
+        "scan": {"datastore.viewer"},
+        "put": {"datastore.user"},
+        "update": {"datastore.user"},
+        "delete": {"datastore.user"},
+    },
     "queue": {"send": {"pubsub.publisher"}},
     "topic": {"publish": {"pubsub.publisher"}},
     "secret": {"get": {"secretmanager.secretAccessor"}},

@@ -18,7 +18,7 @@ from faasbridge.errors import ConfigError
 from faasbridge.provider import ResourceKit, Stage
 from faasbridge.spec import AppSpec, FunctionSpec, ResourceSpec
 
-from . import functions, messages, names, sources
+from . import functions, grants, messages, names, sources
 from .document import Document, Template
 
 __all__ = ["Template", "synthesize"]
@@ -137,7 +137,7 @@ class _Synthesis:
                 environment["FAASBRIDGE_ACCOUNT"] = names.account(function.name, self.stage)
                 itself = names.function_id(function, "account")
                 bindings.append({"on": itself, "role": "roles/iam.serviceAccountTokenCreator"})
-        return bindings, {**environment, **functions.drivers_variable(drivers)}
+        return grants.without_covered(bindings), {**environment, **functions.drivers_variable(drivers)}
 
     def _address(self, resource: ResourceSpec) -> str | None:
         """What a driver takes. Of a third party's kind the name of its main resource."""

@@ -49,6 +49,14 @@ def table(resource: ResourceSpec, rights: frozenset[str], stage: Stage) -> list[
     return [{"on": "project", "role": f"roles/{role}", "condition": condition}]
 
 
+def without_covered(bindings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tables share a database: who may write one of them may read all."""
+    writes = [each["condition"] for each in bindings if each["role"] == "roles/datastore.user"]
+    return [
+        each for each in bindings if each["role"] != "roles/datastore.viewer" or each.get("condition") not in writes
+    ]
+
+
 def publisher(resource: ResourceSpec, rights: frozenset[str], stage: Stage) -> list[dict[str, Any]]:
     if not rights & {"send", "publish"}:
         return []
