@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,7 +64,14 @@ class Cloud:
 
     @cached_property
     def number(self) -> str:
-        found = patient(lambda: self.get("projects").get_project(name=f"projects/{self.project}"))
+        try:
+            found = patient(lambda: self.get("projects").get_project(name=f"projects/{self.project}"))
+        except (exceptions.NotFound, exceptions.PermissionDenied) as error:
+            if _is_disabled(error):
+                raise
+            raise DeployError(
+                f"there is no Google Cloud project {self.project!r}, or you may not look at it. {error.message}"
+            ) from error
         return str(found.name.rpartition("/")[2])
 
     @property
@@ -142,13 +150,12 @@ def faults(what: str = "") -> Iterator[None]:
 def sentence(error: exceptions.GoogleAPICallError) -> str:
     """Sources: Cloud APIs, "Errors"; google.rpc ErrorInfo reasons, `google/api/error_reason.proto`."""
     message = " ".join(str(error.message or error).split())
-    reason, metadata = getattr(error, "reason", None), getattr(error, "metadata", None) or {}
-    lower = message.lower()
-    if reason == "SERVICE_DISABLED" or "has not been used in project" in lower or "it is disabled" in lower:
-        service = metadata.get("service", "")
+    reason, lower = getattr(error, "reason", None), message.lower()
+    if _is_disabled(error):
+        service = (getattr(error, "metadata", None) or {}).get("service", "")
         command = f"gcloud services enable {service or 'THE-API'}"
         return f"the API {service or 'that this needs'} is disabled in the project: enable it with `{command}`"
-    if reason == "BILLING_DISABLED" or ("billing" in lower and ("disabled" in lower or "not enabled" in lower)):
+    if reason == "BILLING_DISABLED" or ("billing" in lower and re.search(r"disabled|not enabled|to be enabled", lower)):
         return f"the project has no billing account, which this needs: link one in the console. {message}"
     if isinstance(error, exceptions.ResourceExhausted):
         return f"a quota of the project is used up: {message}. Ask for more, or delete what is not needed"
@@ -159,6 +166,11 @@ def sentence(error: exceptions.GoogleAPICallError) -> str:
     if isinstance(error, exceptions.ServiceUnavailable):
         return f"Google Cloud cannot be reached: {message}"
     return message
+
+
+def _is_disabled(error: exceptions.GoogleAPICallError) -> bool:
+    """Whether the API is what the project has not enabled."""
+    return getattr(error, "reason", None) == "SERVICE_DISABLED" or "has not been used in project" in str(error.message)
 
 
 def _of(what: str) -> str:

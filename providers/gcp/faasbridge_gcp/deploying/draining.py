@@ -26,14 +26,19 @@ def drain(cloud: Cloud, inbox: Found, function: str) -> None:
     api = cloud.get("subscriber")
     try:
         api.modify_push_config(request={"subscription": inbox.name, "push_config": {}})
+        again_ids: set[str] = set()  # this inbox gets them as well
         while received := pulled(api, inbox.name, _BATCH):
             for each in received:
+                if each.message.message_id in again_ids:
+                    continue
                 again: dict[str, Any] = {
                     "data": each.message.data,
                     "attributes": {**each.message.attributes, wire.FOR: function},
                     "ordering_key": each.message.ordering_key,
                 }
-                cloud.get("publisher").publish(topic=inbox.body["topic"], messages=[again])
+                again_ids.update(
+                    cloud.get("publisher").publish(topic=inbox.body["topic"], messages=[again]).message_ids
+                )
             api.acknowledge(subscription=inbox.name, ack_ids=[each.ack_id for each in received])
     except exceptions.NotFound:
         return

@@ -177,7 +177,9 @@ def steps(planned: Planned, current: Current) -> tuple[Step, ...]:
     )
     before = {(each.owner["kind"], each.owner["name"].lower()) for each in current.resources.values()}
     # Labels have no capitals, so what is there may be called otherwise.
-    names = {(kind, name.lower()): name for kind, name in main}
+    functions = [each for each in current.of_type("functions.function") if each.details["function"]]
+    names = {(each.owner["kind"], each.owner["name"]): each.details["function"] for each in functions}
+    names.update({(kind, name.lower()): name for kind, name in main})
     found: dict[tuple[str, str], list[Step]] = {owner: [] for owner in main}
     for action in planned.actions:
         kind, name = action.owner["kind"], action.owner["name"]
