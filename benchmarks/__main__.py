@@ -20,6 +20,7 @@ GROUPS: dict[str, Callable[[], list[Figure]]] = {
     "aws-plan": synthesis.figures,
     "aws-deploy": lambda: deploy.figures("aws", "AWS"),
     "gcp-framework": gcp_framework.figures,
+    "gcp-deploy": lambda: deploy.figures("gcp", "Google Cloud"),
     "queue": local.throughput,
     "http": local.warm_http,
     "reload": local.reload,

@@ -85,7 +85,7 @@ def test_a_setting_that_is_missing_is_named(
     monkeypatch.setattr("google.auth.default", lambda: (None, None))
     cloud = Cloud(Stage("shop", "t", "gcp", tmp_path, settings=settings), Clients(settings.get("project")))
     with pytest.raises(ConfigError, match=said):
-        cloud.resolved("${project} ${region}")
+        _ = cloud.project, cloud.region
 
 
 @pytest.fixture(scope="module")

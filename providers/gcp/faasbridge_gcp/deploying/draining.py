@@ -36,9 +36,8 @@ def drain(cloud: Cloud, inbox: Found, function: str) -> None:
                     "attributes": {**each.message.attributes, wire.FOR: function},
                     "ordering_key": each.message.ordering_key,
                 }
-                again_ids.update(
-                    cloud.get("publisher").publish(topic=inbox.body["topic"], messages=[again]).message_ids
-                )
+                published = cloud.get("publisher").publish(topic=inbox.body["topic"], messages=[again])
+                again_ids.update(published.message_ids)
             api.acknowledge(subscription=inbox.name, ack_ids=[each.ack_id for each in received])
     except exceptions.NotFound:
         return
