@@ -15,7 +15,7 @@ _ENVELOPE = 1024  # id, source, type, time, attributes' names
 
 LIMITS = Limits(
     message_bytes=10_000_000 - _ENVELOPE,
-    item_bytes=1 * _MB - 4,
+    item_bytes=1_048_487,
     http_request_bytes=32 * _MB,
     http_response_bytes=32 * _MB,
     http_timeout_s=3600,
@@ -30,7 +30,7 @@ LIMITS = Limits(
     ordered=True,
     sources={
         "message_bytes": f"10 MB a message: {_PUBSUB}",
-        "item_bytes": f"1 MiB a document: {_FIRESTORE}",
+        "item_bytes": f"1 MiB a document, 89 bytes less a field: {_FIRESTORE}",
         "http_request_bytes": f"32 MB, 2nd gen: {_FUNCTIONS}",
         "http_response_bytes": f"32 MB unless streamed, 2nd gen: {_FUNCTIONS}",
         "http_timeout_s": f"60 minutes, 2nd gen: {_FUNCTIONS}",
