@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sys
 import zipfile
@@ -37,7 +38,7 @@ def simulated(folder: Path, command: list[str]) -> Iterator[Server]:
     try:
         process, server = servers.launch([*command, "--test"], folder)
     except ConfigError as error:
-        if "gcloud components install" not in str(error):
+        if "gcloud components install" not in str(error) or os.environ.get("CI"):
             raise
         pytest.skip(str(error))
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import time
 import zipfile
@@ -200,7 +201,7 @@ def running(folder: Path) -> Iterator[SimulatedCloud]:
     try:
         process, server = servers.launch([*COMMAND, "--test"], folder)
     except ConfigError as error:
-        if "gcloud components install" not in str(error):
+        if "gcloud components install" not in str(error) or os.environ.get("CI"):
             raise
         pytest.skip(str(error))
     try:

@@ -9,14 +9,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from simulated_cloud import PARENT, PROJECT, REGION, running
+from deploying import COLD, PROJECT, REGION, Deployment, simulated
 
-if shutil.which("gcloud") is None:
+if shutil.which("gcloud") is None and not os.environ.get("CI"):
     pytest.skip("gcloud is not installed", allow_module_level=True)
 
 
@@ -45,16 +46,25 @@ def gcloud(tmp_path: Path) -> Callable[..., str]:
 
 
 def test_gcloud_lists_describes_and_deletes_what_was_deployed(tmp_path: Path, gcloud: Callable[..., str]) -> None:
-    with running(tmp_path / "server") as cloud:
-        function = cloud.deploy("hello", "def handle(request):\n    return 'x'\n", environment_variables={"A": "1"})
-        address = cloud.server.details["address"]
+    with simulated(tmp_path / "server", COLD) as server:
+        shop = Deployment(server, "shop", tmp_path / "shop")
+
+        @shop.app.get("/")
+        def home(request: Any) -> Any: ...
+
+        shop.app.queue("jobs").on_message(name="work", memory_mb=512)(home)
+        shop.deploy()
+        address, name = server.details["address"], shop.name("work")
 
         listed = json.loads(gcloud(address, "list", "--format=json"))
-        described = json.loads(gcloud(address, "describe", "hello", f"--region={REGION}", "--gen2", "--format=json"))
-        gcloud(address, "delete", "hello", f"--region={REGION}", "--gen2")
+        described = json.loads(gcloud(address, "describe", name, f"--region={REGION}", "--gen2", "--format=json"))
+        gcloud(address, "delete", name, f"--region={REGION}", "--gen2")
 
-        assert [each["name"] for each in listed] == [f"{PARENT}/functions/hello"]
+        assert sorted(each["name"] for each in listed) == [shop.of("functions", "http"), shop.of("functions", "work")]
         assert described["state"] == "ACTIVE"
-        assert described["serviceConfig"]["environmentVariables"] == {"A": "1"}
-        assert described["url"] == function.url
-        assert list(cloud.functions.list_functions(parent=PARENT)) == []
+        assert described["labels"]["faasbridge-app"] == "shop"
+        assert described["serviceConfig"]["availableMemory"] == "512Mi"
+        assert described["serviceConfig"]["environmentVariables"]["FAASBRIDGE_FUNCTION"] == "work"
+        assert ("update", "function", "work") in shop.changes(), "what was deleted is missed"
+        shop.deploy()
+        assert shop.plan().changes == ()
