@@ -3,6 +3,9 @@ folder of its provider, `LEFT_OUT` the names that it leaves out.
 
 A test that takes `case` gets the parsed JSON of each, `case_name` its name. Without the corpus those tests are skipped,
 and fail in CI; so do those that need a dependency group which is not installed.
+
+What only tools do, plan and deploy and simulate, is marked `tools`: it is the same on every Python, so that the matrix
+runs it on one of them.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -23,11 +27,28 @@ CORPUS = Path(os.environ.get("FAASBRIDGE_CORPUS") or ROOT.parent / "shared" / "c
 NEEDED = {"gcp": ("functions_framework", "google.events", "google.cloud.firestore"), "azure": ("azure.functions",)}
 
 
+TOOLS = re.compile(
+    r"test_(control_plane|deployer\w*|interrupted|layout|lint|policies|resource_manager|roles|simulator\w*|template\w*)"
+)
+
+
 def _is_missing(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is None
     except ModuleNotFoundError:
         return True
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "tools: of tools alone, no part of what is deployed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not item.path.is_relative_to(Path(__file__).parent):
+            continue
+        if TOOLS.fullmatch(item.path.stem) or ".lifecycle::" in item.nodeid:
+            item.add_marker("tools")
 
 
 def pytest_pycollect_makemodule(module_path: Path) -> None:
