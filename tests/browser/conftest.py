@@ -33,7 +33,7 @@ FLAGS = (
 sys.path.insert(0, str(Path(__file__).parent))
 
 
-@pytest.fixture(scope="session", params=["local", "aws"])
+@pytest.fixture(scope="session", params=["local", "aws", "gcp", "azure"])
 def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL that `faasbridge dev apps/photos` prints, on each provider that runs here."""
     options = ["--port", "0"] if request.param == "local" else ["--provider", request.param]

@@ -100,3 +100,33 @@ def test_a_signed_url_ends(sign: Callable[..., str], cloud: SimulatedCloud) -> N
 
     assert wait_until(lambda: httpx.get(url).status_code == 400)
     assert "expired" in httpx.get(url).text
+
+
+def test_pages_may_do_with_a_signed_url_what_the_buckets_cors_says(
+    cloud: SimulatedCloud, sign: Callable[..., str]
+) -> None:
+    bucket = cloud.storage.bucket("signed-objects")
+    bucket.blob("shared").upload_from_string("1")
+    get, put = sign("GET", "shared"), sign("PUT", "shared", content_type="text/x")
+    page = {"origin": "https://shop.example"}
+    ask = {**page, "access-control-request-method": "PUT", "access-control-request-headers": "content-type"}
+    assert "access-control-allow-origin" not in httpx.options(put, headers=ask).headers
+    assert "access-control-allow-origin" not in httpx.get(get, headers=page).headers
+
+    bucket.cors = [
+        {"origin": ["https://shop.example"], "method": ["GET", "PUT"], "responseHeader": ["Content-Type"]},
+    ]
+    bucket.patch()
+
+    allowed = httpx.options(put, headers=ask)
+    assert (allowed.status_code, allowed.headers["access-control-allow-methods"]) == (200, "GET, PUT")
+    assert allowed.headers["access-control-allow-origin"] == "https://shop.example"
+    written = httpx.put(put, content=b"2", headers={**page, "content-type": "text/x"})
+    assert (written.status_code, written.headers["access-control-allow-origin"]) == (200, "https://shop.example")
+    assert httpx.get(get, headers=page).content == b"2"
+    for refused in (
+        {"origin": "https://other.example"},
+        {"access-control-request-method": "DELETE"},
+        {"access-control-request-headers": "content-type, x-other"},
+    ):
+        assert "access-control-allow-origin" not in httpx.options(put, headers={**ask, **refused}).headers

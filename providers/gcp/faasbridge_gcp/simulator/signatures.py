@@ -27,7 +27,7 @@ def check(request: Request, is_signature: Callable[[bytes, bytes], bool], is_acc
     query = request.query
     if "X-Goog-Signature" in query:
         _check_signed(request, query, is_signature, is_account)
-    elif not is_json_api(request) and "authorization" not in request.headers and request.method != "OPTIONS":
+    elif not is_json_api(request) and "authorization" not in request.headers:
         raise StorageError(
             403, "Anonymous caller does not have access to the Google Cloud Storage object.", "forbidden"
         )

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, read_body, send_response
 
-from . import http_client
+from . import cors, http_client
 from .buckets import AGENT, Buckets, StorageError
 from .http_client import Answer, Headers
 from .notifications import DELETE, FINALIZE, METADATA, Publish, notify
@@ -81,6 +81,15 @@ class Storage:
             await asyncio.gather(*(self._ask("DELETE", target) for target in targets))
 
     async def answer(self, request: Request) -> Answer:
+        if is_json_api(request):
+            return await self._answer(request)
+        bucket = self._buckets.buckets.get(unquote(request.path.lstrip("/").partition("/")[0]))
+        rules = bucket.resource.get("cors", ()) if bucket is not None else ()
+        if request.method == "OPTIONS":  # a browser asks this without what it is signed with
+            return cors.preflight(rules, request.headers)
+        return cors.shared(rules, request.method, request.headers, await self._answer(request))
+
+    async def _answer(self, request: Request) -> Answer:
         try:
             if (request.path.startswith(f"/{UPLOADS}")) and request.method == "PUT":
                 bucket, _, name = request.path.lstrip("/").partition("/")
