@@ -17,7 +17,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 ROOT = Path(__file__).parents[2]
-START_S = 60
+START_S = 240
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
