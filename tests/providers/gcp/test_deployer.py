@@ -174,6 +174,27 @@ def test_what_somebody_changed_by_hand_is_seen_and_mended(life: Deployment) -> N
     assert "roles/owner" not in [each.role for each in policy.bindings if each.members]
 
 
+def test_a_public_api_stays_public_when_its_function_is_changed(life: Deployment) -> None:
+    """Cloud Functions owns the service, and writes it anew."""
+    life.deploy()
+    service = life.of("services", "http")
+    api = life.calm.get("run")
+
+    def around(operation: str, send: Any) -> Any:
+        answer = send()
+        if operation == "UpdateFunction":
+            written = {"name": service, "invoker_iam_disabled": False}
+            api.update_service(
+                request={"service": written, "update_mask": {"paths": ["invoker_iam_disabled"]}}
+            ).result()
+        return answer
+
+    life.code = CODE.format("two")
+    life.deploy(around)
+    assert api.get_service(name=service).invoker_iam_disabled is True
+    assert life.plan().changes == ()
+
+
 def test_what_others_were_given_stays(life: Deployment) -> None:
     life.deploy()
     topic = life.of("topics", "jobs")

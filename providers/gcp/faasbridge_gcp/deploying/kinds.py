@@ -293,8 +293,11 @@ class Services:
 
     def update(self, found: Found, body: Body, changed: Iterable[str]) -> None:
         service = self._api.get_service(name=found.name)
-        for name, value in body.items():
-            setattr(service, mask((name,))["paths"][0], value)
+        fields = {mask((name,))["paths"][0]: value for name, value in body.items()}
+        if all(getattr(service, name) == value for name, value in fields.items()):
+            return
+        for name, value in fields.items():
+            setattr(service, name, value)
         finished(self._api.update_service(request={"service": service, "update_mask": mask(changed)}))
 
     def delete(self, found: Found) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from faasbridge.deploy import Plan, Progress, Step
@@ -40,6 +41,7 @@ class Rollout:
     def apply(self, plan: Plan) -> Iterator[Progress]:
         """Raises DeployError with the first cause."""
         planned: Planned = plan.token
+        planned = replace(planned, actions=(*planned.actions, *_services_again(planned)))
         run = _Run(plan.steps, planned)
         self._urls = dict(planned.urls)
         self._source = (_artifacts_of(planned), planned.artifact.sha256)
@@ -196,6 +198,17 @@ def _owners(task: Any) -> list[tuple[str, str]]:
 def _artifacts_of(planned: Planned) -> str:
     bucket = planned.template["resources"].get(names.ARTIFACTS)
     return bucket["name"] if bucket else ""
+
+
+def _services_again(planned: Planned) -> Iterator[Action]:
+    """The service of each function that is changed: Cloud Functions writes it anew, and what is set on it alone may be
+    lost by that."""
+    there = {each.id for each in planned.actions}
+    for each in planned.actions:
+        id = f"{each.id}:service"
+        service = planned.template["resources"].get(id)
+        if each.type == "functions.function" and service and service["body"] and id not in there:
+            yield Action("create", "run.service", id, service["name"], service["owner"], service["body"])
 
 
 def _inboxes_of(planned: Planned) -> Mapping[tuple[str, str], str]:
