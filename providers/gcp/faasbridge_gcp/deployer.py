@@ -1,10 +1,10 @@
 """One app and stage in one project and region. Its parts are in `deploying/`:
 
-    reading -> kinds, storage, tables, policies      what is there: by label, through Google's own clients
-    planning                                         what would be done: the template against what is there
-    rollout -> artifacts, draining                   doing it: type by type, in the order of the template's table
-    teardown                                         undoing it: a roll-out of nothing
-    letters, logs, invoking, secrets                 looking after what is there
+    reading -> kinds, functions, storage, tables, policies    what is there, by label, through Google's own clients
+    planning                                                  what would be done: the template against what is there
+    rollout -> artifacts, draining                            doing it, type by type in the order of the template's table
+    teardown                                                  undoing it: a roll-out of nothing
+    letters, logs, invoking, secrets                          looking after what is there
 
 The project is all the state there is: labels and descriptions say which app, stage and declared thing it belongs to.
 """
