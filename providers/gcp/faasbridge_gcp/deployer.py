@@ -2,7 +2,7 @@
 
     reading -> kinds, functions, storage, tables, policies    what is there, by label, through Google's own clients
     planning                                                  what would be done: the template against what is there
-    rollout -> artifacts, draining                            doing it, type by type in the order of the template's table
+    rollout -> artifacts, draining                            doing it: type by type, in the table's order
     teardown                                                  undoing it: a roll-out of nothing
     letters, logs, invoking, secrets                          looking after what is there
 
