@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 
-from . import aws_cold_start, aws_http, build, deploy, gcp_framework, local, runtime, synthesis
+from . import aws_cold_start, aws_http, azure_functions, build, deploy, gcp_framework, local, runtime, synthesis
 from .report import Figure, show
 
 GROUPS: dict[str, Callable[[], list[Figure]]] = {
@@ -21,6 +21,8 @@ GROUPS: dict[str, Callable[[], list[Figure]]] = {
     "aws-deploy": lambda: deploy.figures("aws", "AWS"),
     "gcp-framework": gcp_framework.figures,
     "gcp-deploy": lambda: deploy.figures("gcp", "Google Cloud"),
+    "azure-functions": azure_functions.figures,
+    "azure-deploy": lambda: deploy.figures("azure", "Azure"),
     "queue": local.throughput,
     "http": local.warm_http,
     "reload": local.reload,

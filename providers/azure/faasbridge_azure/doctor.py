@@ -33,7 +33,9 @@ def _account(stage: Stage) -> Iterator[Finding]:
     else:
         yield Finding("azure.credentials", f"no Azure credentials on this machine: {_LOG_IN}", "warning")
     where = f"[tool.faasbridge.stages.{stage.name}.azure]"
-    if subscription := stage.settings.get("subscription") or os.environ.get("AZURE_SUBSCRIPTION_ID"):
+    from .deploying.connection import logged_in_to
+
+    if subscription := stage.settings.get("subscription") or os.environ.get("AZURE_SUBSCRIPTION_ID") or logged_in_to():
         yield Finding("azure.subscription", f"subscription {subscription}", "ok")
     else:
         text = f"no subscription: set `subscription` in {where}, or AZURE_SUBSCRIPTION_ID"

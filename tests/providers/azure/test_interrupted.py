@@ -78,6 +78,8 @@ def operation_of(request: Any) -> str:
 
 
 def killed_before(send: Callable[[], Any]) -> Any:
+    if threading.current_thread().name.startswith("LROPoller"):
+        raise ServiceResponseError("killed")  # the SDK's own thread, which tells the caller of errors only
     raise Killed
 
 

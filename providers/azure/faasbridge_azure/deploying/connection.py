@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from faasbridge.errors import ConfigError
@@ -34,11 +35,11 @@ class Cloud:
 
     @cached_property
     def subscription(self) -> str:
-        found = self.stage.settings.get("subscription") or os.environ.get("AZURE_SUBSCRIPTION_ID")
+        found = self.stage.settings.get("subscription") or os.environ.get("AZURE_SUBSCRIPTION_ID") or logged_in_to()
         if not found:
             raise ConfigError(
-                f"which Azure subscription? Set `subscription` in {self._table}, or AZURE_SUBSCRIPTION_ID; "
-                "`az account list` has yours"
+                f"which Azure subscription? Set `subscription` in {self._table} or AZURE_SUBSCRIPTION_ID, or log in "
+                "with `az login`; `az account list` has yours"
             )
         return str(found)
 
@@ -181,3 +182,13 @@ def stack_name(stage: Stage) -> str:
             "the stage's"
         )
     return name
+
+
+def logged_in_to() -> str | None:
+    """The subscription that `az account set` chose."""
+    folder = Path(os.environ.get("AZURE_CONFIG_DIR") or Path.home() / ".azure")
+    try:
+        found = json.loads((folder / "azureProfile.json").read_text("utf-8-sig"))["subscriptions"]
+        return next((str(each["id"]) for each in found if each.get("isDefault")), None)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

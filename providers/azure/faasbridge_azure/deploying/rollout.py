@@ -18,7 +18,7 @@ from .connection import Cloud
 from .planning import Planned, Planner, owner_of
 from .progress import Tracker
 from .stack import TEMPLATE_TAG, Stack, is_running, type_of, with_owners
-from .vaults import purge
+from .vaults import purge, recovering
 
 _STALE = "what is deployed has changed since the plan was made: run `faasbridge deploy` again"
 _VERSIONS = {"microsoft.documentdb/databaseaccounts/sqldatabases/containers": "2024-11-15"}
@@ -71,25 +71,25 @@ class Rollout:
         tag = (found.tags or {}).get(TEMPLATE_TAG, "") if found is not None else ""
         if found is not None and (is_running(found) or tag != planned.before):
             raise DeployError(_STALE)
-        if found is None:
-            self._make_room()
+        deleted = self._make_room() if found is None else []
         for id in planned.replaced:
             version = _VERSIONS[type_of(id).lower()]
             try:
                 self._cloud.resources.begin_delete_by_id(id, api_version=version).result()
             except ResourceNotFoundError:
                 continue
-        sent = code.tagged(planned.template, before)
+        sent = recovering(code.tagged(planned.template, before), deleted)
         self._stack.put(with_owners(sent, self._stack.template() if found is not None else {}), planned.digest)
         for operation in self._stack.follow():
             yield from tracker.saw(operation)
 
-    def _make_room(self) -> None:
-        """For a first deployment: the resource group, and names that a destroyed deployment may hold."""
+    def _make_room(self) -> list[str]:
+        """For a first deployment: the resource group, and names that a destroyed one may hold. Those of vaults that can
+        only be had back."""
         if not self._planner.group_is_there():
             group = {"location": self._cloud.location, "tags": self._cloud.tags}
             self._cloud.groups.create_or_update(self._cloud.group, group)
-        purge(self._cloud)
+        return purge(self._cloud)
 
     def _publish(self, tracker: Tracker, planned: Planned) -> Iterator[Progress]:
         stale = [each for each in code.sites(self._cloud) if each.code != planned.artifact.sha256]

@@ -5,32 +5,53 @@ Source: Key Vault documentation, "Key Vault soft-delete overview" (names stay ta
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from .connection import Cloud
 
-_FORBIDDEN = (401, 403)
+_REFUSED = (400, 403, 405, 409)  # no right to, or the vault is protected from it
 
 
 def purge(cloud: Cloud) -> list[str]:
-    """Those of this app and stage; their names. Where the right to do so is missing they stay, which the name of a new
-    one would then run into."""
-    names = []
+    """Those of this app and stage; the names of those that stay, since the right to purge them is missing or the vault
+    is protected."""
+    stay = []
     try:
-        for each in list(cloud.vaults.list_deleted()):
-            properties = each.properties
-            here = str(properties.vault_id or "").lower().startswith(f"{cloud.scope}/".lower())
-            if here and cloud.is_ours(properties.tags):
-                _purge(cloud, each.name, properties.location)
-                names.append(each.name)
+        listed = list(cloud.vaults.list_deleted())
     except HttpResponseError as error:
-        if error.status_code not in _FORBIDDEN:
+        if error.status_code not in _REFUSED:
             raise
-    return names
+        return []
+    for each in listed:
+        properties = each.properties
+        here = str(properties.vault_id or "").lower().startswith(f"{cloud.scope}/".lower())
+        if here and cloud.is_ours(properties.tags) and not _purged(cloud, each.name, properties.location):
+            stay.append(each.name)
+    return stay
 
 
-def _purge(cloud: Cloud, name: str, location: str) -> None:
+def recovering(template: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+    """The template that has vaults of these names back, with what is in them."""
+    known = {name.lower() for name in names}
+
+    def made(each: Mapping[str, Any]) -> Mapping[str, Any]:
+        if each["type"].lower() != "microsoft.keyvault/vaults" or str(each["name"]).lower() not in known:
+            return each
+        return {**each, "properties": {**(each.get("properties") or {}), "createMode": "recover"}}
+
+    return {**template, "resources": [made(each) for each in template["resources"]]}
+
+
+def _purged(cloud: Cloud, name: str, location: str) -> bool:
     try:
         cloud.vaults.begin_purge_deleted(name, location).result()
     except ResourceNotFoundError:
-        return
+        return True
+    except HttpResponseError as error:
+        if error.status_code not in _REFUSED:
+            raise
+        return False
+    return True
