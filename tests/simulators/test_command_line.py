@@ -101,9 +101,9 @@ def test_dev_runs_what_is_saved_and_ctrl_c_leaves_nothing_running(project: Proje
 
 
 def test_what_is_kept_is_there_at_the_next_start(project: Project) -> None:
-    if project.provider == "gcp":
+    if project.provider in ("azure", "gcp"):
         refused = subprocess.run(
-            [*COMMAND, "dev", "--provider", "gcp", "--keep"],
+            [*COMMAND, "dev", "--provider", project.provider, "--keep"],
             cwd=project.root,
             capture_output=True,
             text=True,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from faasbridge.deploy import Outcome
+from faasbridge.errors import ConfigError
 from faasbridge.provider import Deployer, Stage
 from faasbridge.simulation import deployer
 from faasbridge.simulation.servers import Server
@@ -26,7 +27,10 @@ class AzureSimulator(DeployedSimulator):
     """Implements `provider.Simulator`."""
 
     def launch(self, folder: Path) -> tuple[subprocess.Popen[bytes], Server]:
-        return launch(folder, test=self.test, keep=self.keep)
+        """Raises ConfigError where its state shall be kept: Azurite and the Cosmos DB emulator hold theirs in memory."""
+        if self.keep:
+            raise ConfigError("Azure's emulators keep nothing: run without --keep")
+        return launch(folder, test=self.test)
 
     def connect(self, server: Server) -> Deployer:
         return connect(self.stage, server)

@@ -17,7 +17,7 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 3.0
 
 # Linux ends the process when the one that started it is gone; `exec` keeps that.
-_WRAPPER = (
+ENDS_WITH_US = (
     "import ctypes, os, signal, sys\n"
     "if sys.platform == 'linux':\n"
     "    ctypes.CDLL(None).prctl(1, signal.SIGKILL)\n"
@@ -47,7 +47,7 @@ class Child:
         """`heard` is given each line that it writes. Raises ConfigError where the program cannot be run."""
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-ISc", _WRAPPER, *command),
+                *(sys.executable, "-ISc", ENDS_WITH_US, *command),
                 env=env,
                 cwd=cwd,
                 stdin=asyncio.subprocess.DEVNULL,

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 from base64 import b64encode
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from typing import Final, Self
 from faasbridge.errors import ConfigError
 from faasbridge.simulation.environments import environment, kept
 
+from .children import ENDS_WITH_US
 from .cosmos_front import CosmosFront
 
 AZURITE: Final = "azurite", "3.37.0"
@@ -73,7 +75,7 @@ class Program:
         self._what = what
         self._lines: Queue[str | None] = Queue()
         self._process = subprocess.Popen(
-            [str(node_folder() / "node"), str(script), *arguments],
+            [sys.executable, "-ISc", ENDS_WITH_US, str(node_folder() / "node"), str(script), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,7 +1,7 @@
 """`python -m faasbridge_azure.simulator.server --folder F --attached|--detached [--test]`: the simulator's one process.
 
-See `faasbridge.simulation.servers` for what such a server promises. It keeps nothing for its next start: Azurite holds
-its data in memory (`--keep` is taken, and said to be without effect).
+See `faasbridge.simulation.servers` for what such a server promises. It keeps nothing for its next start: the emulators
+hold their data in memory.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ def main() -> None:
     how.add_argument("--attached", action="store_true", help="end when the standard input is closed")
     how.add_argument("--detached", action="store_true")
     parser.add_argument("--test", action="store_true", help="immediate retries, no schedules")
-    parser.add_argument("--keep", action="store_true", help="without effect")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:

@@ -131,9 +131,7 @@ class Site:
 
         if request.path.startswith("/admin/"):
             return await self._admin(request)
-        if self.host.asks_for_a_key(request) and request.headers.get("x-functions-key") != self.key:
-            return web.Response(status=401)
-        status, headers, body = await self.host.answer(request)
+        status, headers, body = await self.host.answer(request, self.key)
         from multidict import CIMultiDict  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         return web.Response(

@@ -38,9 +38,7 @@ _BOOTSTRAP = (
 )
 
 
-def launch(
-    folder: Path, *, test: bool = False, keep: bool = False, detached: bool = False
-) -> tuple[subprocess.Popen[bytes], Server]:
+def launch(folder: Path, *, test: bool = False, detached: bool = False) -> tuple[subprocess.Popen[bytes], Server]:
     """The server, ready, in an environment that has what it needs. Nothing of this process's Azure settings reaches it.
 
     Raises ConfigError with what it says, where it lacks an emulator for example.
@@ -49,7 +47,7 @@ def launch(
     # Behind the environment's own packages, of the same Python: only what it lacks is found there.
     homes = (Path(faasbridge.__file__).parents[1], Path(__file__).parents[2], Path(pluggy.__file__).parents[1])
     paths = "|".join(map(str, homes))
-    command = [str(python), "-c", _BOOTSTRAP, paths, *(["--test"] if test else []), *(["--keep"] if keep else [])]
+    command = [str(python), "-c", _BOOTSTRAP, paths, *(["--test"] if test else [])]
     hidden = ("AZURE_", "PYTHON", "IDENTITY_", "MSI_", "FAASBRIDGE_FUNCTION")
     env = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
     return servers.launch(command, folder, detached=detached, env=env)

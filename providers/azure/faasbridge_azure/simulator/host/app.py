@@ -25,6 +25,7 @@ from .settings import host_settings, seconds
 from .timers import TimerTrigger
 
 HTTP_TIMEOUT_S = 230.0
+DRAIN_S = 2.0
 TIMEOUT_S = 1800.0
 """Source: "Azure Functions scale and hosting", function app timeout duration: Flex Consumption's default."""
 
@@ -58,6 +59,8 @@ class FunctionApp:
         self._routes: http.Routes | None = None
         self._host: dict[str, Any] = {}
         self._changing = asyncio.Lock()
+        self._loaded = asyncio.Event()
+        self._loaded.set()
         self._invoking = 0
 
     @property
@@ -67,8 +70,16 @@ class FunctionApp:
     async def load(self, python: Path, paths: list[Path], folder: Path, env: Mapping[str, str]) -> None:
         """Runs what is unpacked there instead of what ran. Raises WorkerFailure; what ran is gone then too.
 
-        The worker starts to tell which functions there are, unless it told so of the same code and settings before.
+        Requests wait meanwhile. The worker starts to tell which functions there are, unless it told so of the same code
+        and settings before.
         """
+        self._loaded.clear()
+        try:
+            await self._load(python, paths, folder, env)
+        finally:
+            self._loaded.set()
+
+    async def _load(self, python: Path, paths: list[Path], folder: Path, env: Mapping[str, str]) -> None:
         await self.stop()
         self._start = (python, paths, folder, dict(env))
         self._host = host_settings(folder, env)
@@ -97,7 +108,11 @@ class FunctionApp:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def stop(self) -> None:
+        """What is being answered has some time left."""
         await self.pause()
+        deadline = time.monotonic() + DRAIN_S
+        while self._invoking and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
         self._start, self._routes, self._triggers, self.functions = None, None, [], {}
         await self.sleep()
 
@@ -132,14 +147,18 @@ class FunctionApp:
                 found[each.container] = f"{each.waiting} documents of {each.container} wait for {each.function.name}"
         return found
 
-    async def answer(self, request: Any) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Of an aiohttp request: status, headers, body."""
+    async def answer(self, request: Any, key: str) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Of an aiohttp request: status, headers, body. `key` opens functions that are not anonymous."""
+        await self._loaded.wait()
         if self._routes is None:
             return 503, [("content-type", "text/plain")], b"Function host is not running."
         found = self._routes.find(request.method, request.rel_url.raw_path)
         if isinstance(found, int):
             return found, [], b""
         function, params = found
+        anonymous = str(function.trigger.get("authLevel", "")).lower() == "anonymous"
+        if not anonymous and request.headers.get("x-functions-key") != key:
+            return 401, [], b""
         body = await request.read()
         url = f"http://{request.host}{request.rel_url.raw_path_qs}"
         data = http.to_rpc(self._protos, request, body, params, url)
@@ -156,11 +175,6 @@ class FunctionApp:
         if value.WhichOneof("data") is None:
             value = next((each.data for each in answer.output_data), value)
         return http.from_rpc(value, request.method)
-
-    def asks_for_a_key(self, request: Any) -> bool:
-        """Whether the function behind an aiohttp request is not anonymous."""
-        found = self._routes.find(request.method, request.rel_url.raw_path) if self._routes is not None else 404
-        return not isinstance(found, int) and str(found[0].trigger.get("authLevel", "")).lower() != "anonymous"
 
     async def run(self, name: str, content: str) -> Any:
         """One invocation by hand, as the host's admin API does. Raises KeyError, WorkerFailure."""
