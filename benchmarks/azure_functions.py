@@ -66,7 +66,7 @@ def _round_trip(sites: Sites, turns: int) -> Figure:
         for name, taken in times.items():
             found = sites.requests(name, PER_TURN)
             if turn >= 5:
-                taken += found
+                taken.extend(found)
     of_plain, of_ours = middle(times["plain"]), middle(times["ours"])
     how = f"median of {turns * PER_TURN} requests: {of_ours:.3f} ms with, {of_plain:.3f} ms without"
     return Figure("Azure Functions, round trip over a plain function", of_ours / of_plain, "times", 1.05, note=how)

@@ -54,7 +54,7 @@ LIMITS = Limits(
         "http-cookie-values": f"cookie values of a response are encoded anew: {_HOST}",
         "http-reserved-prefixes": (
             "no api answers below /admin and /runtime, which are the functions host's own: azure-functions-host, "
-            "ScriptHost.cs (\"the specified route conflicts with one or more built in routes\")"
+            'ScriptHost.cs ("the specified route conflicts with one or more built in routes")'
         ),
         "http-chunked": f"a chunked request arrives whole: {_HTTP}",
         "signed-put-size": (

@@ -167,10 +167,7 @@ def _refusal(what: str, status: int, state: Mapping[str, Any]) -> str:
 def _site(raw: Any) -> Site:
     tags = dict(raw.tags or {})
     properties = raw.properties
-    hosts = {
-        text(each.host_type): each.name
-        for each in properties.host_name_ssl_states or ()
-    }
+    hosts = {text(each.host_type): each.name for each in properties.host_name_ssl_states or ()}
     config = properties.function_app_config
     return Site(
         raw.id,

@@ -144,7 +144,7 @@ class Cloud:
         from azure.core.pipeline.policies import RetryPolicy
 
         options = self.clients.core_options()
-        config = Configuration(**options)
+        config: Any = Configuration(**options)
         config.retry_policy, config.authentication_policy = RetryPolicy(**options), authentication
         return PipelineClient(self.address, config=config, **options)
 
@@ -167,7 +167,7 @@ class Cloud:
     def _client(self, kind: Any) -> Any:
         name = kind.__name__
         if name not in self._made:
-            options = {"base_url": self.address, "credential_scopes": [f"{self.address}/.default"]}
+            options: dict[str, Any] = {"base_url": self.address, "credential_scopes": [f"{self.address}/.default"]}
             options |= {"polling_interval": _POLL_S, **self.clients.core_options()}
             self._made[name] = kind(self.clients.credential, self.subscription, **options)
         return self._made[name]

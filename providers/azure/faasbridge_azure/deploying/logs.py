@@ -66,7 +66,8 @@ def _rows(cloud: Cloud, workspace: str, apps: list[str], start: datetime) -> Ite
     end = datetime.now(UTC) + timedelta(minutes=5)
     answer = cloud.logs.query_workspace(workspace, query(apps, start), timespan=(start, end))
     if isinstance(answer, LogsQueryPartialResult):
-        raise DeployError(f"Application Insights gives only a part of the log: {answer.partial_error.message}")
+        why = answer.partial_error.message if answer.partial_error is not None else "it does not say why"
+        raise DeployError(f"Application Insights gives only a part of the log: {why}")
     for table in answer.tables:
         for row in table.rows:
             yield dict(zip(table.columns, row, strict=True))

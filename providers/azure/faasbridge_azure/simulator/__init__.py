@@ -27,7 +27,7 @@ class AzureSimulator(DeployedSimulator):
     """Implements `provider.Simulator`."""
 
     def launch(self, folder: Path) -> tuple[subprocess.Popen[bytes], Server]:
-        """Raises ConfigError where its state shall be kept: Azurite and the Cosmos DB emulator hold theirs in memory."""
+        """Raises ConfigError where its state shall be kept: the emulators hold theirs in memory."""
         if self.keep:
             raise ConfigError("Azure's emulators keep nothing: run without --keep")
         return launch(folder, test=self.test)
