@@ -219,6 +219,8 @@ class Cloud:
                 account.mark(path.partition("/")[0])
                 self._wake(account.name, path.partition("/")[0])
             return
+        if method in ("PUT", "POST"):
+            account.mark_container(path.partition("/")[0].partition("?")[0])
         if not fronts.is_blob_write(request, path):
             return
         url = f"{self._endpoint('blob')}/{account.name}"

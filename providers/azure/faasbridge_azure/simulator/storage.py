@@ -37,6 +37,7 @@ class Account:
         self._session = session
         self._children: list[Child] = []
         self._put: dict[str, int] = {}
+        self._written: set[str] = set()
 
     async def start(self) -> None:
         folder = await asyncio.to_thread(package, *AZURITE)
@@ -103,6 +104,10 @@ class Account:
     def mark(self, queue: str) -> None:
         """Somebody put a message there."""
         self._put[queue] = self._put.get(queue, 0) + 1
+
+    def mark_container(self, name: str) -> None:
+        """Somebody wrote a blob there."""
+        self._written.add(name)
 
     def may_have(self, queue: str) -> bool:
         return queue in self._put
@@ -175,13 +180,15 @@ class Account:
 
     async def put_blob(self, container: str, name: str, content: bytes) -> None:
         await self.call("blob", "PUT", f"/{container}/{name}", content, {"x-ms-blob-type": "BlockBlob"})
+        self.mark_container(container)
 
     async def empty(self, keep: frozenset[str]) -> None:
         """No message in any queue and no blob in any container but those in `keep`."""
-        queues, containers = await asyncio.gather(self.names("queue"), self.names("blob"))
-        work: list[Any] = [self.call("queue", "DELETE", f"/{name}/messages") for name in queues]
-        for container in containers:
-            if container not in keep:
+        queues, self._put = list(self._put), {}
+        containers, self._written = self._written - keep, self._written & keep
+        work: list[Any] = [self.call("queue", "DELETE", f"/{name}/messages", expected=(204, 404)) for name in queues]
+        for container in await self.names("blob"):
+            if container in containers:
                 _, _, body = await self.call("blob", "GET", f"/{container}?restype=container&comp=list")
                 for blob in ElementTree.fromstring(body).iter("Blob"):  # noqa: S314
                     path = f"/{container}/{quote(blob.findtext('Name') or '')}"
@@ -196,6 +203,7 @@ class Account:
         work += [self.call("blob", "DELETE", f"/{name}?restype=container", expected=(202, 404)) for name in containers]
         await asyncio.gather(*work)
         self._put.clear()
+        self._written.clear()
 
 
 def free_port() -> int:
