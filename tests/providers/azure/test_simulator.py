@@ -199,11 +199,13 @@ def test_secrets_are_kept_until_they_are_deleted(azure: SimulatedAzure) -> None:
 
 
 def test_documents_are_kept_until_a_reset(azure: SimulatedAzure) -> None:
-    from azure.cosmos import CosmosClient
+    from azure.cosmos import CosmosClient, SSLConfiguration
 
+    trusted = SSLConfiguration()
+    trusted.SSLCaCerts = azure.ca
     path = f"{azure.scope}/providers/{DOCUMENTS}/shop-docs?api-version=2024-11-15"
     address = azure.send("GET", path).json()["properties"]["documentEndpoint"]
-    client = CosmosClient(address, "c2ltdWxhdG9y", connection_verify=azure.ca)
+    client = CosmosClient(address, "c2ltdWxhdG9y", ssl_config=trusted)
     rows = client.get_database_client("app").get_container_client("rows")
     rows.upsert_item({"id": "1", "pk": "a"})
     assert rows.read_item("1", "a")["id"] == "1"

@@ -144,7 +144,7 @@ class Cloud:
         from azure.core.pipeline.policies import RetryPolicy
 
         options = self.clients.core_options()
-        config: Any = Configuration(**options)
+        config: Configuration[Any, Any] = Configuration(**options)
         config.retry_policy, config.authentication_policy = RetryPolicy(**options), authentication
         return PipelineClient(self.address, config=config, **options)
 
