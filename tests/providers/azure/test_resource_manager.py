@@ -91,9 +91,9 @@ def test_what_azure_refuses_is_refused(azure: SimulatedAzure, resource: dict[str
 
 
 def test_a_stack_deletes_what_it_manages(azure: SimulatedAzure) -> None:
-    from azure.mgmt.resource.deploymentstacks import DeploymentStacksClient
+    from faasbridge_azure.deploying.connection import stacks_client
 
-    stacks = azure.client(DeploymentStacksClient).deployment_stacks
+    stacks = azure.client(stacks_client()).deployment_stacks
     unmanage = {"resources": "delete"}
     settings = {"template": template(), "actionOnUnmanage": unmanage, "denySettings": {"mode": "none"}}
     stacks.begin_create_or_update_at_resource_group(azure.group, "shop", {"properties": settings}).result(60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -79,9 +80,7 @@ class Cloud:
 
     @property
     def stacks(self) -> Any:
-        from azure.mgmt.resource.deploymentstacks import DeploymentStacksClient
-
-        return self._client(DeploymentStacksClient).deployment_stacks
+        return self._client(stacks_client()).deployment_stacks
 
     @property
     def deployments(self) -> Any:
@@ -192,3 +191,11 @@ def logged_in_to() -> str | None:
         return next((str(each["id"]) for each in found if each.get("isDefault")), None)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def stacks_client() -> Any:
+    """The SDK's class. A docstring of it has an escape that Python warns of where it compiles the module."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "invalid escape sequence")
+        from azure.mgmt.resource.deploymentstacks import DeploymentStacksClient
+    return DeploymentStacksClient
