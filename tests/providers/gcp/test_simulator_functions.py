@@ -175,17 +175,21 @@ def handle(request):
     assert wait_until(lambda: httpx.get(function.url, timeout=20).text == "fine")
 
 
-def test_requests_run_beside_one_another_in_instances_of_their_own(cloud: SimulatedCloud) -> None:
-    code = """
-import os, time
+def test_requests_run_beside_one_another_in_instances_of_their_own(cloud: SimulatedCloud, tmp_path: Path) -> None:
+    code = f"""
+import os, pathlib, time
 
 def handle(request):
-    time.sleep(1)
+    folder = pathlib.Path({str(tmp_path)!r})
+    (folder / str(os.getpid())).touch()
+    deadline = time.monotonic() + 25
+    while len(list(folder.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
     return str(os.getpid())
 """
     function = cloud.publicly(cloud.deploy("wide", code))
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda _: httpx.get(function.url, timeout=30).text, range(2)))
+        found = list(pool.map(lambda _: httpx.get(function.url, timeout=60).text, range(2)))
 
     assert len(set(found)) == 2
 
