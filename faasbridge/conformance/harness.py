@@ -64,7 +64,7 @@ class Harness:
         stage: str = "test",
         deploy: bool = True,
         simulate: bool = False,
-        settle_s: float = 30.0,
+        settle_s: float = 60.0,
         extra_attempts: int = 0,
         examples: int = 60,
     ) -> None:
