@@ -16,7 +16,6 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 WAIT_S = 60
-pytestmark = pytest.mark.timeout(300)  # with a vendor's simulator started and photos deployed onto it
 
 
 def wait(browser: Chrome) -> WebDriverWait[Chrome]:

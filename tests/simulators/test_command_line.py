@@ -28,7 +28,6 @@ def photos(tmp_path: Path, provider: str) -> Project:
     return Project(root, provider)
 
 
-@pytest.mark.timeout(240)
 def test_photos_is_deployed_and_makes_thumbnails(photos: Project) -> None:
     try:
         url = json.loads(photos.run("deploy", "--yes", "--json"))["endpoints"]["http"]
@@ -62,7 +61,6 @@ def picture() -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.timeout(240)  # ten commands, each of which may take its time on a busy machine
 def test_a_deployment_from_its_plan_to_its_end(project: Project) -> None:
     plan = project.run("plan")
     assert all(name in plan for name in ("http", "orders", "done", "pack"))

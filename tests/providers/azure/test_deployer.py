@@ -18,7 +18,6 @@ from faasbridge.simulation.servers import Server
 sys.path.insert(0, str(Path(__file__).parent))
 from deploying import CODE, Deployment, account, broken, bucket, function, queue, simulated, table, template, vault
 
-pytestmark = pytest.mark.timeout(180)
 TWO = CODE.replace('"one"', '"two"')
 
 

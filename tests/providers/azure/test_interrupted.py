@@ -29,8 +29,6 @@ from faasbridge.simulation.servers import Server
 sys.path.insert(0, str(Path(__file__).parent))
 from deploying import CODE, Deployment, Quick, artifact_of, function, queue, simulated, template, until, vault
 
-pytestmark = pytest.mark.timeout(300)
-
 
 class Killed(BaseException):
     """No code may catch it: what a process does that is killed, as far as a process can do that to itself."""

@@ -15,7 +15,7 @@ from azure.core.exceptions import HttpResponseError
 sys.path.insert(0, str(Path(__file__).parent))
 from simulated_azure import STORAGE, SimulatedAzure, template
 
-pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.filterwarnings("default")]
 ACCOUNT = f"[resourceId('{STORAGE}', 'shopdevstore')]"
 
 

@@ -26,7 +26,7 @@ from simulated_azure import HOST, STORAGE, Credential, SimulatedAzure, template
 
 from faasbridge_azure import entry
 
-pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.filterwarnings("default")]
 
 SHOP = """
 import asyncio, logging

@@ -25,7 +25,7 @@ from faasbridge_azure.drivers.clients import Clients
 sys.path.insert(0, str(Path(__file__).parent))
 from simulated_azure import APP, HOST, STORAGE, Credential, SimulatedAzure, template
 
-pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.filterwarnings("default")]
 DOCUMENTS = "Microsoft.DocumentDB/databaseAccounts"
 CORS = {
     "allowedOrigins": ["*"],
