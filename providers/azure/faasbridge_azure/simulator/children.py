@@ -24,6 +24,7 @@ ENDS_WITH_US = (
     "    if os.getppid() == 1: os._exit(1)\n"
     "os.execvp(sys.argv[1], sys.argv[1:])\n"
 )
+_LONGEST_LINE = 1_000_000
 
 
 class Child:
@@ -89,11 +90,21 @@ class Child:
 
     async def _read(self) -> None:
         assert self.process.stdout is not None
+        rest = b""  # of a line: an unbuffered `print` writes each of its parts by itself
         while data := await self.process.stdout.read(65536):
-            for line in data.decode("utf-8", "replace").splitlines():
-                self._last.append(line)
-                if self._heard is not None:
-                    self._heard(line)
+            *lines, rest = (rest + data).split(b"\n")
+            if len(rest) > _LONGEST_LINE:
+                lines, rest = [*lines, rest], b""
+            for line in lines:
+                self._hear(line)
+        if rest:
+            self._hear(rest)
+
+    def _hear(self, line: bytes) -> None:
+        text = line.decode("utf-8", "replace").rstrip("\r")
+        self._last.append(text)
+        if self._heard is not None:
+            self._heard(text)
 
 
 async def accepts(port: int) -> bool:
