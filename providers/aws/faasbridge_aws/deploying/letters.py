@@ -8,15 +8,14 @@ Source: SQS Developer Guide, "Short and long polling"; SQS API Reference, Receiv
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-from faasbridge.deploy import DeadLetter
+from faasbridge import letters
 from faasbridge.errors import InvalidEvent
-from faasbridge.event_json import to_dict
-from faasbridge.events import BlobEvent, Change, Event, Message
+from faasbridge.events import Event, Message
 
 from .. import dead_letters, events
 from ..events_sqs import message
@@ -26,46 +25,18 @@ from .inboxes import Inbox
 _HIDDEN_S = 120
 _BATCH = 10  # messages a request, and entries of a batch
 
-Rename = Callable[[str], str]  # a physical name -> the name that the app knows it by
 
+class Letters(letters.Letters[dict[str, Any]]):
+    """Of records as Lambda would be given them. `wait_s` is how long SQS may look for more."""
 
-class Letters:
-    """Those of one inbox. `rename` gives the app's name of a physical one, `wait_s` is how long SQS may look for
-    more."""
-
-    def __init__(self, clients: Clients, inbox: Inbox, rename: Rename, wait_s: int) -> None:
+    def __init__(self, clients: Clients, inbox: Inbox, rename: letters.Rename, wait_s: int) -> None:
+        super().__init__(inbox.owner, rename)
         self._api = clients.get("sqs")
         self._inbox = inbox
-        self._rename = rename
         self._wait_s = wait_s
-
-    def listed(self) -> list[DeadLetter]:
-        """All of them, the oldest first."""
-        with self._received() as records:
-            return sorted((self._letter(record) for record in records), key=lambda letter: letter.died_at)
-
-    def replay(self, ids: Set[str] | None) -> int:
-        """Sends them to the inbox as they first came, then deletes them: interrupted, one may come twice, none is
-        lost."""
-        return self._each(ids, self._send)
-
-    def purge(self, ids: Set[str] | None) -> int:
-        return self._each(ids, lambda record: None)
-
-    def _each(self, ids: Set[str] | None, act: Callable[[dict[str, Any]], None]) -> int:
-        count = 0
-        with self._received() as records:
-            for record in list(records):
-                if ids is None or self._event(record).id in ids:
-                    act(record)
-                    self._api.delete_message(QueueUrl=self._inbox.dead_letters, ReceiptHandle=record["receiptHandle"])
-                    records.remove(record)
-                    count += 1
-        return count
 
     @contextmanager
     def _received(self) -> Iterator[list[dict[str, Any]]]:
-        """Every message, as the record that Lambda would be given. What is in the list at the end is shown again."""
         records: dict[str, dict[str, Any]] = {}
         left: list[dict[str, Any]] = []
         try:
@@ -114,28 +85,25 @@ class Letters:
             "eventSourceARN": self._inbox.arn,
         }
 
-    def _letter(self, record: dict[str, Any]) -> DeadLetter:
-        _, reason, attempts, died_at = dead_letters.read(record, self._inbox.attempts)
-        event = self._event(record)
-        return DeadLetter(event.id, self._inbox.owner, to_dict(event), reason, attempts, died_at)
+    def _end(self, received: dict[str, Any]) -> tuple[str, int, str]:
+        _, reason, attempts, died_at = dead_letters.read(received, self._inbox.attempts)
+        return reason, attempts, died_at
 
-    def _event(self, record: dict[str, Any]) -> Event:
-        """As its handler would be given it; the message itself where it is nothing that is known."""
+    def _event(self, received: dict[str, Any]) -> Event:
         try:
-            found = events.decode_record(record)
+            found = events.decode_record(received)
         except InvalidEvent:
-            found = [message({**record, "messageAttributes": {}})]
-        event = found[0] if len(found) == 1 else message(record)
+            found = [message({**received, "messageAttributes": {}})]
+        event = found[0] if len(found) == 1 else message(received)
         if self._inbox.of_messages and not isinstance(event, Message):
-            event = message(record)
-        if isinstance(event, BlobEvent):
-            event.bucket = self._rename(event.bucket)
-        elif isinstance(event, Change):
-            event.table = self._rename(event.table)
-        return event
+            event = message(received)
+        return self._named(event)
 
-    def _send(self, record: dict[str, Any]) -> None:
-        plain, *_ = dead_letters.read(record)
+    def _delete(self, received: dict[str, Any]) -> None:
+        self._api.delete_message(QueueUrl=self._inbox.dead_letters, ReceiptHandle=received["receiptHandle"])
+
+    def _send(self, received: dict[str, Any]) -> None:
+        plain, *_ = dead_letters.read(received)
         fifo = self._inbox.url.endswith(".fifo")
         again = dead_letters.sendable(plain, fifo=fifo, deduplication_id=uuid4().hex)
         self._api.send_message(QueueUrl=self._inbox.url, **again)

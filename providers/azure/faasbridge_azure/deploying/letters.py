@@ -7,16 +7,15 @@ Source: Azure Storage REST API, "Get Messages" (32 at most), "Update Message".
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from faasbridge.deploy import DeadLetter
+from faasbridge import letters
 from faasbridge.errors import InvalidEvent
-from faasbridge.event_json import to_dict
-from faasbridge.events import BlobEvent, Change, Event, Message
+from faasbridge.events import BlobEvent, Event, Message
 
 from .. import dead_letters, events, wire
 from ..drivers import claim_check, messages
@@ -25,8 +24,6 @@ from .connection import Cloud
 
 _HIDDEN_S = 120
 _BATCH = 32
-
-Rename = Callable[[str], str]  # a physical name -> the name that the app knows it by
 
 
 class Inbox:
@@ -37,40 +34,15 @@ class Inbox:
         self.attempts, self.of_messages = attempts, of_messages
 
 
-class Letters:
-    def __init__(self, cloud: Cloud, inbox: Inbox, function: str, rename: Rename) -> None:
+class Letters(letters.Letters[Any]):
+    def __init__(self, cloud: Cloud, inbox: Inbox, function: str, rename: letters.Rename) -> None:
+        super().__init__(inbox.owner, rename)
         self._clients = cloud.clients
         self._queue = cloud.clients.queue(inbox.dead_letters)
-        self._inbox, self._function, self._rename = inbox, function, rename
-
-    def listed(self) -> list[DeadLetter]:
-        """All of them, the oldest first."""
-        with self._received() as found:
-            return sorted((self._letter(each) for each in found), key=lambda letter: letter.died_at)
-
-    def replay(self, ids: Set[str] | None) -> int:
-        """Sends them to the inbox as they first came, then deletes them: interrupted, one may come twice, none is
-        lost."""
-        return self._each(ids, self._send)
-
-    def purge(self, ids: Set[str] | None) -> int:
-        return self._each(ids, lambda received: None)
-
-    def _each(self, ids: Set[str] | None, act: Callable[[Any], None]) -> int:
-        count = 0
-        with self._received() as found:
-            for each in list(found):
-                if ids is None or self._event(each).id in ids:
-                    act(each)
-                    with suppress(ResourceNotFoundError):
-                        self._queue.delete_message(each)
-                    found.remove(each)
-                    count += 1
-        return count
+        self._inbox, self._function = inbox, function
 
     @contextmanager
     def _received(self) -> Iterator[list[Any]]:
-        """Every message. What is in the list at the end is shown again."""
         left: list[Any] = []
         try:
             while found := self._receive():
@@ -92,14 +64,11 @@ class Letters:
         except ResourceNotFoundError:
             return []
 
-    def _letter(self, received: Any) -> DeadLetter:
-        content = _content(received)
-        _, reason, attempts, died_at = dead_letters.read(content, self._inbox.attempts, received.inserted_on)
-        event = self._event(received)
-        return DeadLetter(event.id, self._inbox.owner, to_dict(event), reason, attempts, died_at)
+    def _end(self, received: Any) -> tuple[str, int, str]:
+        _, reason, attempts, died_at = dead_letters.read(_content(received), self._inbox.attempts, received.inserted_on)
+        return reason, attempts, died_at
 
     def _event(self, received: Any) -> Event:
-        """As its handler would be given it; the message itself where it is nothing that is known."""
         native = _Native(received, self._plain(received))
         try:
             found = events.decode(native, as_messages=self._inbox.of_messages)
@@ -107,13 +76,14 @@ class Letters:
             found = []
         event = found[0] if len(found) == 1 else message(native)
         if isinstance(event, BlobEvent):
-            event.bucket = self._rename(event.bucket)
             event.subject = event.key  # what a person looks for; Event Grid's names the account's services
-        elif isinstance(event, Change):
-            event.table = self._rename(event.table)
         elif isinstance(event, Message):
             event.native = None
-        return event
+        return self._named(event)
+
+    def _delete(self, received: Any) -> None:
+        with suppress(ResourceNotFoundError):
+            self._queue.delete_message(received)
 
     def _plain(self, received: Any) -> bytes:
         """What was sent: without the mark, and what it claims where that is there."""

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from faasbridge.deploy import DeadLetter
+from faasbridge import letters
 from faasbridge.errors import InvalidEvent
-from faasbridge.event_json import to_dict
-from faasbridge.events import BlobEvent, Change, Event, Message
+from faasbridge.events import Event, Message
 
 from .. import dead_letters, events, wire
 from ..events_pubsub import message
@@ -26,8 +25,6 @@ from .draining import pulled
 
 _HIDDEN_S = 120
 _BATCH = 100
-
-Rename = Callable[[str], str]  # a physical name -> the name that the app knows it by
 
 
 @dataclass(frozen=True)
@@ -43,43 +40,19 @@ class Inbox:
     shared: bool
 
 
-class Letters:
+class Letters(letters.Letters[Any]):
     """Those of one function. `tries`: how often an empty answer is asked again, for Pub/Sub has many servers."""
 
-    def __init__(self, cloud: Cloud, inbox: Inbox, function: str, rename: Rename, tries: int) -> None:
+    def __init__(self, cloud: Cloud, inbox: Inbox, function: str, rename: letters.Rename, tries: int) -> None:
+        super().__init__(inbox.owner, rename)
         self._cloud = cloud
         self._api = cloud.get("subscriber")
         self._inbox = inbox
         self._function = function
-        self._rename = rename
         self._tries = tries
-
-    def listed(self) -> list[DeadLetter]:
-        """All of them, the oldest first."""
-        with self._received() as found:
-            return sorted((self._letter(each) for each in found), key=lambda letter: letter.died_at)
-
-    def replay(self, ids: Set[str] | None) -> int:
-        """Publishes them as they first came, then takes them away: interrupted, one may come twice, none is lost."""
-        return self._each(ids, self._send)
-
-    def purge(self, ids: Set[str] | None) -> int:
-        return self._each(ids, lambda received: None)
-
-    def _each(self, ids: Set[str] | None, act: Callable[[Any], None]) -> int:
-        count = 0
-        with self._received() as found:
-            for each in list(found):
-                if ids is None or self._event(each).id in ids:
-                    act(each)
-                    self._api.acknowledge(subscription=self._inbox.dead_letters, ack_ids=[each.ack_id])
-                    found.remove(each)
-                    count += 1
-        return count
 
     @contextmanager
     def _received(self) -> Iterator[list[Any]]:
-        """Every message. What is in the list at the end is shown again."""
         left: list[Any] = []
         name = self._inbox.dead_letters
         if name is None:
@@ -108,14 +81,11 @@ class Letters:
             ids = [each.ack_id for each in found]
             self._api.modify_ack_deadline(subscription=name, ack_ids=ids, ack_deadline_seconds=seconds)
 
-    def _letter(self, received: Any) -> DeadLetter:
+    def _end(self, received: Any) -> tuple[str, int, str]:
         _, reason, attempts, died_at, _ = dead_letters.read(received.message.attributes)
-        published = received.message.publish_time.astimezone(UTC).isoformat()
-        event = self._event(received)
-        return DeadLetter(event.id, self._inbox.owner, to_dict(event), reason, attempts, died_at or published)
+        return reason, attempts, died_at or received.message.publish_time.astimezone(UTC).isoformat()
 
     def _event(self, received: Any) -> Event:
-        """As its handler would be given it; the message itself where it is nothing that is known."""
         envelope = self._envelope(received.message)
         topic = self._inbox.topic
         try:
@@ -123,13 +93,12 @@ class Letters:
         except InvalidEvent:
             found = []
         event = found[0] if len(found) == 1 else message(_plain(envelope), topic=topic)
-        if isinstance(event, BlobEvent):
-            event.bucket = self._rename(event.bucket)
-        elif isinstance(event, Message):
+        if isinstance(event, Message):
             event.native = None
-        elif isinstance(event, Change):
-            event.table = self._rename(event.table)
-        return event
+        return self._named(event)
+
+    def _delete(self, received: Any) -> None:
+        self._api.acknowledge(subscription=self._inbox.dead_letters, ack_ids=[received.ack_id])
 
     def _envelope(self, content: Any) -> dict[str, Any]:
         plain, _, _, _, id = dead_letters.read(content.attributes)
