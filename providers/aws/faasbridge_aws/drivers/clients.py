@@ -10,7 +10,7 @@ import os
 import threading
 
 from faasbridge._typing import TYPE_CHECKING
-from faasbridge.errors import ConfigError
+from faasbridge.adapter import loopback
 
 if TYPE_CHECKING:
     from typing import Any
@@ -25,7 +25,6 @@ _NO_PROFILES = {
     "config_file": (None, None, os.devnull, None),
     "credentials_file": (None, None, os.devnull, None),
 }
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class Clients:
@@ -104,17 +103,8 @@ class Clients:
         )
 
 
-def is_local(endpoint: str) -> bool:
-    """Whether it is this machine's, by plain HTTP. Raises ConfigError where plain HTTP would leave the machine."""
-    scheme, _, rest = endpoint.partition("://")
-    if scheme == "https":
-        return False
-    host = rest.partition("/")[0]
-    host = host if host.endswith("]") else host.rpartition(":")[0] or host
-    is_number = host.startswith("127.") and host.replace(".", "").isdigit()
-    if scheme != "http" or not (host in _LOOPBACK or is_number or host.endswith(".localhost")):
-        raise ConfigError(f"the AWS endpoint {endpoint} has no TLS and is not this machine's: use https://")
-    return True
+def is_local(address: str) -> bool:
+    return loopback.is_local(address, "AWS endpoint")
 
 
 _default: Clients | None = None

@@ -11,7 +11,7 @@ import os
 import threading
 
 from faasbridge._typing import TYPE_CHECKING
-from faasbridge.errors import ConfigError
+from faasbridge.adapter import loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,16 +192,7 @@ class Clients:
 
 
 def is_local(address: str) -> bool:
-    """Whether it is this machine's, by plain HTTP. Raises ConfigError where plain HTTP would leave the machine."""
-    scheme, _, rest = address.partition("://")
-    if scheme == "https":
-        return False
-    host = rest.partition("/")[0].rpartition("@")[2]
-    host = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
-    is_number = host.startswith("127.") and host.replace(".", "").isdigit()
-    if scheme != "http" or not (host in ("localhost", "[::1]") or is_number or host.endswith(".localhost")):
-        raise ConfigError(f"the Azure address {address} has no TLS and is not this machine's: use https://")
-    return True
+    return loopback.is_local(address, "Azure address")
 
 
 _default: Clients | None = None
