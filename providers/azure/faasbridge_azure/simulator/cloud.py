@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from faasbridge.simulation import serving
+
 from . import access, eventgrid, fronts, tools
 from .arm.errors import ArmError
 from .arm.manager import SUBSCRIPTION, TENANT, Manager, parse
@@ -24,7 +26,7 @@ from .traces import Traces
 from .vault import Vaults
 
 
-class Cloud:
+class Cloud(serving.Cloud):
     """Implements what `arm.manager.Manager` asks beside resources, too."""
 
     def __init__(self, folder: Path, *, test: bool) -> None:
@@ -36,10 +38,10 @@ class Cloud:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._readers: set[str] = set()  # principals that read a secret since the last reset
         self.traces = Traces()
+        self.views = {"/logs": lambda: self.traces.since(0)}
         self.listening = Listening(folder)
 
-    async def start(self) -> None:
-        """Raises ConfigError where something that it needs cannot be had."""
+    async def start(self) -> dict[str, Any]:
         import sys
 
         from aiohttp import ClientSession, TCPConnector  # type: ignore[import-not-found, import-untyped, unused-ignore]
@@ -80,6 +82,7 @@ class Cloud:
         for service in ("blob", "queue"):
             front = fronts.StorageFront(service, self._session, self.storage.find, self._may_storage, self._happened)
             self._ports[service] = await self.listening.start(front.handle, tls="both" if service == "blob" else True)
+        return self.details()
 
     async def stop(self) -> None:
         if self._session is None:
@@ -129,7 +132,7 @@ class Cloud:
             found.update(each)
         return found
 
-    def deployments(self) -> list[dict[str, str]]:
+    def deployed(self) -> list[dict[str, str]]:
         found = {}
         for each in [*self.resources.all(), *self.manager.groups.values()]:
             tags = each.get("tags") or {}

@@ -19,9 +19,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from faasbridge.errors import ConfigError
+from faasbridge.simulation.children import ENDS_WITH_US
 from faasbridge.simulation.environments import environment, kept
 
-from .children import ENDS_WITH_US
 from .cosmos_front import CosmosFront
 
 AZURITE: Final = "azurite", "3.37.0"

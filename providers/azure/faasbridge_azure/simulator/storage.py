@@ -16,7 +16,8 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 from xml.etree import ElementTree
 
-from .children import Child, accepts
+from faasbridge.simulation.children import Child, accepts
+
 from .emulators import AZURITE, node_folder, package
 
 VERSION: Final = "2025-01-05"

@@ -13,6 +13,8 @@ import grpc.aio  # type: ignore[import-untyped, unused-ignore]
 from google.cloud import functions_v2
 from google.pubsub_v1.types import PubsubMessage
 
+from faasbridge.simulation import serving
+
 from . import http_client, objects, signatures
 from .broker import Broker
 from .buckets import Buckets
@@ -45,7 +47,7 @@ from .triggers import Triggers
 _LONGEST_SOCKET = 80  # a Unix socket's path has at most 104 characters on some systems
 
 
-class Cloud:
+class Cloud(serving.Cloud):
     """`local`: what is being started on this machine, which was told of the sockets; see `server`. `test`: retries wait
     for nothing, and jobs fire only when they are asked to."""
 
@@ -56,8 +58,7 @@ class Cloud:
         self._starting = local
         self._sockets = folder / "sockets"
 
-    async def start(self) -> None:
-        """Raises ConfigError."""
+    async def start(self) -> dict[str, str]:
         sources = self._folder / "functions"
         for each in (sources, self._sockets):
             shutil.rmtree(each, ignore_errors=True)
@@ -89,6 +90,15 @@ class Cloud:
         self.rest = Rest(self.functions, self.operations, self._check)
         await self.rest.start()
         await self._server.start()
+        return {
+            "address": self.rest.url,
+            "google": self.address,
+            "storage": self.storage.url,
+            "firestore": self.local.firestore,
+        }
+
+    async def broken(self) -> str:
+        return await self.local.ended()
 
     @property
     def env(self) -> dict[str, str]:
@@ -165,7 +175,6 @@ class Cloud:
             return await front.answer("POST", target, headers, body)
 
     async def reset(self) -> None:
-        """Empties everything that holds data; what deployments made stays. Nothing of before is delivered."""
         await asyncio.gather(self.scheduler.reset(), self.broker.hush(), self.triggers.hush())
         await asyncio.gather(
             self.storage.reset(), self.broker.reset(), self.triggers.reset(list(self.databases.databases))
@@ -175,7 +184,6 @@ class Cloud:
         self.entries.clear()
 
     async def left(self) -> dict[str, str]:
-        """Inbox -> what is in flight there; empty once all is settled."""
         found = self._moving()
         if found:
             return found
@@ -193,7 +201,6 @@ class Cloud:
         return self.broker.published, self.triggers.received
 
     def deployed(self) -> list[dict[str, str]]:
-        """The apps and stages that have anything here."""
         resources: list[Any] = [
             *self.functions.functions.values(),
             *self.broker.topics.values(),

@@ -8,11 +8,7 @@ from faasbridge.local import web
 
 
 def listen() -> socket.socket:
-    """asyncio leaves Nagle's algorithm on where a socket was made without its protocol's number: 40 ms an answer.
-    Connections take the setting over from the socket that accepts them."""
-    found = web.listen(0, exact=True)
-    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return found
+    return web.listen(0, exact=True)
 
 
 def address(listening: socket.socket) -> str:

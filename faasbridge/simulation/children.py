@@ -1,4 +1,5 @@
-"""Processes that the server owns: each in a session of its own, ended with the server whatever way that ends."""
+"""Processes that a simulator's server owns: each in a session of its own, ended with the server whatever way that
+ends."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
-from faasbridge.errors import ConfigError
+from ..errors import ConfigError
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 3.0
@@ -79,12 +80,13 @@ class Child:
     async def ended(self) -> int:
         return await self.process.wait()
 
-    async def stop(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
+    async def stop(self, patience_s: float = STOP_TIMEOUT_S) -> None:
+        """Asked to end; killed where it has not after that time, at once without patience."""
+        for number in (signal.SIGTERM, signal.SIGKILL) if patience_s else (signal.SIGKILL,):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, number)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.process.wait(), STOP_TIMEOUT_S)
+                await asyncio.wait_for(self.process.wait(), patience_s or STOP_TIMEOUT_S)
                 break
         self._reader.cancel()
 
