@@ -6,8 +6,9 @@ A server is a program that is given `--folder F` and `--attached` or `--detached
     {"pid": 1, "control": "http://127.0.0.1:1", "token": "...", "started": "<ISO 8601>", "details": {...}}
 
 Its control API takes the token as a bearer: `POST /reset` (everything empty, nothing of before arrives), `GET /left`
-(what is in flight, inbox -> a sentence; empty once all is settled), `GET /deployments` (a list of `{"app", "stage"}`),
-`POST /stop`. It ends by that, by SIGTERM or SIGINT, and, attached, when its standard input is closed.
+(what is in flight, inbox -> a sentence; empty once all is settled), `GET /queues` (those that may hold messages), `GET
+/deployments` (a list of `{"app", "stage"}`), `POST /stop`. It ends by that, by SIGTERM or SIGINT, and, attached, when
+its standard input is closed.
 """
 
 from __future__ import annotations

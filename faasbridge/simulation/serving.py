@@ -53,6 +53,10 @@ class Cloud(ABC):
         """Inbox -> what is in flight there; empty once all is settled."""
 
     @abstractmethod
+    def queues(self) -> list[str]:
+        """Those that may hold messages."""
+
+    @abstractmethod
     def deployed(self) -> list[dict[str, str]]:
         """`{"app", "stage"}` of each that has anything here."""
 
@@ -151,6 +155,8 @@ class Control:
                 self._stop()
             case "GET", "/left":
                 return await self._cloud.left()
+            case "GET", "/queues":
+                return self._cloud.queues()
             case "GET", "/deployments":
                 return self._cloud.deployed()
             case "GET", path if path in self._cloud.views:

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,10 @@ class DeployedSimulator(ABC):
         if self._deployer is None:
             raise FaaSBridgeError(f"the simulator of {self.stage.provider} is not running")
         return self._deployer
+
+    @abstractmethod
+    def dead_letter_queue(self, function: str) -> str | None:
+        """As the server's `GET /queues` names it; None where a handler takes the function's dead letters."""
 
     def start(self) -> None:
         if self._process is not None:
@@ -146,6 +150,11 @@ class DeployedSimulator(ABC):
 
     def dead_letters(self, function: str) -> list[DeadLetter]:
         return self.deployer.dead_letters(function)
+
+    def with_dead_letters(self, functions: Iterable[str]) -> list[str]:
+        """Those of the functions that may have some, in one question."""
+        holding = set(self.server.call("GET", "/queues"))
+        return [name for name in functions if self.dead_letter_queue(name) in holding]
 
     def set_secret(self, name: str, value: str) -> None:
         self.deployer.set_secret(name, value)

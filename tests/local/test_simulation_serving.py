@@ -50,6 +50,9 @@ class Cloud(serving.Cloud):
     async def left(self):
         raise KeyError("work")
 
+    def queues(self):
+        return ["jobs"]
+
     def deployed(self):
         return [{"app": "shop", "stage": "dev"}]
 
@@ -83,6 +86,7 @@ def test_it_is_found_and_asked_and_stopped(server: servers.Server, folder: Path)
     assert servers.running(folder) == server
     assert server.details == {"address": "here"}
     assert server.call("POST", "/reset") == {}
+    assert server.call("GET", "/queues") == ["jobs"]
     assert server.call("GET", "/done") == ["reset"]
     assert server.call("GET", "/deployments") == [{"app": "shop", "stage": "dev"}]
     assert servers.stop(folder)

@@ -204,7 +204,7 @@ class AwsDeployer:
                 return each.physical_id
         return f"/aws/lambda/{self._function(function).physical_id}"
 
-    def _inbox(self, function: str) -> inboxes.Inbox:
+    def inbox(self, function: str) -> inboxes.Inbox:
         """Raises ConfigError for a function that no queue feeds, such as an api's."""
         if function in self._inboxes:
             return self._inboxes[function]
@@ -231,7 +231,7 @@ class AwsDeployer:
     def _letters(self, function: str) -> Letters:
         names = {each.physical_id: each.owner[1] for each in self._resources if not each.is_part}
         return Letters(
-            self._clients, self._inbox(function), lambda physical: names.get(physical, physical), self._receive_wait_s
+            self._clients, self.inbox(function), lambda physical: names.get(physical, physical), self._receive_wait_s
         )
 
     def _status_of(self, function: StackResource) -> dict[str, Any]:
@@ -247,7 +247,7 @@ class AwsDeployer:
         if found.get("LastUpdateStatus") not in (None, "Successful"):
             result["last update"] = found["LastUpdateStatus"].lower()
         try:
-            inbox = self._inbox(function.owner[1])
+            inbox = self.inbox(function.owner[1])
         except ConfigError:
             return result
         depth = inboxes.depth(self._clients, inbox.url)

@@ -103,7 +103,7 @@ class AzureDeployer:
         with faults():
             site = self._site(function)
             if not wait and not isinstance(event, Request):
-                invoking.send(self._cloud, self._inbox(function).url, function, event)
+                invoking.send(self._cloud, self.inbox(function).url, function, event)
                 return None
             keys = self._known.setdefault("keys", {})
             if site.name not in keys:
@@ -190,7 +190,7 @@ class AzureDeployer:
             )
         raise ConfigError(f"the deployment has no {kind} {name!r}{nearest(name, list(found))}; deploy it first")
 
-    def _inbox(self, function: str) -> Inbox:
+    def inbox(self, function: str) -> Inbox:
         """Raises ConfigError for a function that no queue feeds, such as an api's."""
         self._site(function)
         found = self._output("inboxes").get(function)
@@ -203,7 +203,7 @@ class AzureDeployer:
         return Inbox(found["inbox"], found["dead_letters"], owner, attempts, of_messages=queue is not None)
 
     def _letters(self, function: str) -> Letters:
-        inbox = self._inbox(function)
+        inbox = self.inbox(function)
         known = {
             address.rpartition("/")[2]: name for (kind, name), address in self._addresses.items() if kind == "bucket"
         }

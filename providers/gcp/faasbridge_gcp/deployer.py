@@ -107,7 +107,7 @@ class GcpDeployer:
         with faults():
             found = self._function(function)
             if not wait and not isinstance(event, Request):
-                invoking.send(self._cloud, self._inbox(function), self._name(found), event)
+                invoking.send(self._cloud, self.inbox(function), self._name(found), event)
                 return None
             pusher = names.account(names.PUSHER_NAME, self._stage)
             result = invoking.invoke(
@@ -226,7 +226,7 @@ class GcpDeployer:
             )
         raise ConfigError(f"the deployment has no {kind} {name!r}{nearest(name, list(found))}; deploy it first")
 
-    def _inbox(self, function: str) -> Inbox:
+    def inbox(self, function: str) -> Inbox:
         """Raises ConfigError for a function that no topic feeds, such as an api's."""
         url = self._function(function).details["url"]
         subscriptions = self._current.of_type("pubsub.subscription")
@@ -250,7 +250,7 @@ class GcpDeployer:
         buckets = self._current.of_type("storage.bucket")
         known = {each.name.rpartition("/")[2]: each.owner["name"] for each in buckets}
         return Letters(
-            self._cloud, self._inbox(function), function, lambda physical: known.get(physical, physical), self._tries
+            self._cloud, self.inbox(function), function, lambda physical: known.get(physical, physical), self._tries
         )
 
     def _status_of(self, function: Found) -> dict[str, Any]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -31,8 +31,8 @@ class AwsSimulator(DeployedSimulator):
     def connect(self, server: Server) -> Deployer:
         return connect(self.stage, server)
 
-    def with_dead_letters(self, functions: Iterable[str]) -> list[str]:
-        return cast("LocalAwsDeployer", self.deployer).with_dead_letters(functions)
+    def dead_letter_queue(self, function: str) -> str:
+        return cast("LocalAwsDeployer", self.deployer).inbox(function).dead_letters.rpartition("/")[2]
 
 
 class LocalAwsDeployer(AwsDeployer):
@@ -48,11 +48,6 @@ class LocalAwsDeployer(AwsDeployer):
     def outcome(self) -> Outcome:
         found = super().outcome()
         return replace(found, endpoints=self._server.call("POST", "/endpoints", dict(found.endpoints)))
-
-    def with_dead_letters(self, functions: Iterable[str]) -> list[str]:
-        """Those of the functions whose dead letters hold something, in one question."""
-        holding = set(self._server.call("GET", "/queues"))
-        return [name for name in functions if self._inbox(name).dead_letters.rpartition("/")[2] in holding]
 
 
 def connect(stage: Stage, server: Server) -> Deployer:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from faasbridge.deploy import Outcome
 from faasbridge.errors import ConfigError
@@ -21,6 +21,9 @@ from faasbridge.simulation.servers import Server
 from faasbridge.simulation.simulator import DeployedSimulator
 
 from .tools import launch
+
+if TYPE_CHECKING:
+    from ..deployer import AzureDeployer
 
 
 class AzureSimulator(DeployedSimulator):
@@ -34,6 +37,10 @@ class AzureSimulator(DeployedSimulator):
 
     def connect(self, server: Server) -> Deployer:
         return connect(self.stage, server)
+
+    def dead_letter_queue(self, function: str) -> str:
+        url = cast("AzureDeployer", self.deployer).inbox(function).dead_letters
+        return "/".join(url.split("/")[-2:])
 
 
 class Owner:

@@ -132,6 +132,9 @@ class Cloud(serving.Cloud):
             found.update(each)
         return found
 
+    def queues(self) -> list[str]:
+        return [f"{each.name}/{queue}" for each in self.storage.all() for queue in each.marked()]
+
     def deployed(self) -> list[dict[str, str]]:
         found = {}
         for each in [*self.resources.all(), *self.manager.groups.values()]:

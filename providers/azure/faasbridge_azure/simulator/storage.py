@@ -110,6 +110,10 @@ class Account:
         """Somebody wrote a blob there."""
         self._written.add(name)
 
+    def marked(self) -> list[str]:
+        """Queues that may have messages."""
+        return list(self._put)
+
     def may_have(self, queue: str) -> bool:
         return queue in self._put
 

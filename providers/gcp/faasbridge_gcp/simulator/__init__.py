@@ -11,13 +11,16 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from faasbridge.errors import ConfigError
 from faasbridge.provider import Deployer, Stage
 from faasbridge.simulation import deployer, servers
 from faasbridge.simulation.servers import Server
 from faasbridge.simulation.simulator import DeployedSimulator
+
+if TYPE_CHECKING:
+    from ..deployer import GcpDeployer
 
 PROJECT = "faasbridge-simulator"
 REGION = "us-central1"
@@ -34,6 +37,9 @@ class GcpSimulator(DeployedSimulator):
 
     def connect(self, server: Server) -> Deployer:
         return connect(self.stage, server)
+
+    def dead_letter_queue(self, function: str) -> str | None:
+        return cast("GcpDeployer", self.deployer).inbox(function).dead_letters
 
 
 def launch(folder: Path, *, test: bool = False, detached: bool = False) -> tuple[subprocess.Popen[bytes], Server]:

@@ -6,10 +6,11 @@ Every publisher comes through here, so that it is known at any moment what is st
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import grpc.aio  # type: ignore[import-untyped, unused-ignore]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped, unused-ignore]
@@ -45,6 +46,8 @@ class Broker:
     topics: dict[str, api.Topic] = field(default_factory=dict)
     subscriptions: dict[str, Subscribed] = field(default_factory=dict)
     published: int = 0
+    _hushed: bool = False
+    _touched: set[str] = field(default_factory=set)  # topics with messages since all was emptied
     _publishing: int = 0
 
     def __post_init__(self) -> None:
@@ -79,8 +82,11 @@ class Broker:
         """Raises NotFound."""
         if topic not in self.topics:
             raise not_found(topic)
+        if self._hushed:
+            return [f"dropped-{uuid4().hex}" for _ in messages]
         self._publishing += 1
         self.published += 1
+        self._touched.add(topic)
         # Those that are there now: a later one may get the messages as well, but nobody may wait for that.
         pushers = [each.pusher for each in self.subscriptions.values() if each.resource.topic == topic]
         try:
@@ -155,15 +161,31 @@ class Broker:
             await self.start_pushing(subscribed)
 
     async def hush(self) -> None:
-        """Pushes nothing any more, until it is reset."""
-        pushers = [each.pusher for each in self.subscriptions.values() if each.pusher is not None]
-        await asyncio.gather(*(pusher.stop() for pusher in pushers))
+        """Pushes nothing any more, and takes nothing of what still runs, until it is reset."""
+        self._hushed = True
+        await self._stop_pushing(self.holding())
+
+    async def _stop_pushing(self, names: Iterable[str]) -> None:
+        pushers = [self.subscriptions[name].pusher for name in names]
+        await asyncio.gather(*(pusher.stop() for pusher in pushers if pusher is not None))
 
     async def reset(self) -> None:
-        await asyncio.gather(*(self.empty(name) for name in list(self.subscriptions)))
+        """What nobody published to has nothing to lose."""
+        await asyncio.gather(*(self.empty(name) for name in self.holding()))
+        self._touched.clear()
+        self._hushed = False
+
+    def holding(self) -> list[str]:
+        """Subscriptions that may have messages."""
+        touched = set(self._touched)
+        for each in self.subscriptions.values():
+            # The emulator forwards what is pulled too often by itself.
+            if each.resource.topic in touched and each.pusher is None:
+                touched.add(each.resource.dead_letter_policy.dead_letter_topic)
+        return [name for name, each in self.subscriptions.items() if each.resource.topic in touched]
 
     async def stop(self) -> None:
-        await self.hush()
+        await self._stop_pushing(self.subscriptions)
         await self.channel.close()
 
     def left(self) -> dict[str, str]:

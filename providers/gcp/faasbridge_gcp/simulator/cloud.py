@@ -200,6 +200,9 @@ class Cloud(serving.Cloud):
     def _activity(self) -> tuple[int, int]:
         return self.broker.published, self.triggers.received
 
+    def queues(self) -> list[str]:
+        return self.broker.holding()
+
     def deployed(self) -> list[dict[str, str]]:
         resources: list[Any] = [
             *self.functions.functions.values(),
