@@ -263,7 +263,10 @@ class _Settings:
         return tuple(dict.fromkeys(texts))
 
     def _python(self) -> str:
-        python = self.raw.get("python", "")
+        given = os.environ.get("FAASBRIDGE_PYTHON")
+        if given and given not in PYTHONS:
+            raise ConfigError(f"FAASBRIDGE_PYTHON is one of {', '.join(PYTHONS)}, not {given!r}")
+        python = given or self.raw.get("python", "")
         if python and python not in PYTHONS:
             hint = f'; write it as text: "{python}"' if str(python) in PYTHONS else ""
             raise self._wrong("python", f"python is one of {', '.join(PYTHONS)}, not {python!r}{hint}")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import marshal
 import os
 import shutil
-import sys
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import ConfigError
+from . import bytecode
 
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 _LEVEL: Final = 6
@@ -40,8 +39,8 @@ class Contents:
 def write(path: Path, files: Mapping[str, bytes | Path], base: Path | None, *, python_version: str) -> Contents:
     """Writes `files` (contents, or where they are) behind those of the zip `base`, which are not compressed again.
 
-    Python sources get their bytecode beside them where this Python is the target's. The file appears complete or not
-    at all. Raises ConfigError for a name that `base` has already.
+    Python sources get byte code beside them where the target's Python is on this machine. The file appears complete or
+    not at all. Raises ConfigError for a name that `base` has already.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -49,19 +48,20 @@ def write(path: Path, files: Mapping[str, bytes | Path], base: Path | None, *, p
             shutil.copyfile(base, unfinished)
         with zipfile.ZipFile(unfinished, "a" if base else "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as zipped:
             taken = set(zipped.namelist())
-            for name in sorted(files):
+            contents: dict[str, tuple[bytes, bool]] = {}
+            for name, source in files.items():
                 if name in taken:
                     raise ConfigError(
                         f"{name!r} is in the app and in one of its dependencies: rename it, or exclude it"
                     )
-                source = files[name]
                 data = source if isinstance(source, bytes) else source.read_bytes()
-                executable = isinstance(source, Path) and os.access(source, os.X_OK)
+                contents[name] = data, isinstance(source, Path) and os.access(source, os.X_OK)
+            sources = {name: data for name, (data, _) in contents.items() if name.endswith(".py")}
+            for name, code in bytecode.compiled(sources, python_version).items():
+                contents[name] = code, False
+            for name in sorted(contents):
+                data, executable = contents[name]
                 _add(zipped, name, data, executable=executable)
-                if name.endswith(".py") and bytecode_for(python_version):
-                    compiled = _bytecode(name, data)
-                    if compiled is not None:
-                        _add(zipped, bytecode_name(name), compiled)
         digest = sha256(unfinished.read_bytes()).hexdigest()
         size = unfinished.stat().st_size
         unfinished.replace(path)
@@ -70,41 +70,9 @@ def write(path: Path, files: Mapping[str, bytes | Path], base: Path | None, *, p
     return Contents(path, size, digest)
 
 
-def bytecode_for(python_version: str) -> bool:
-    """Whether bytecode of the running Python is the target's."""
-    return python_version in ("", f"{sys.version_info.major}.{sys.version_info.minor}")
-
-
-def bytecode_name(name: str) -> str:
-    """`__pycache__/x.cpython-313.pyc` beside the source, whatever PYTHONPYCACHEPREFIX says on this machine."""
-    folder, _, file = name.rpartition("/")
-    cached = f"__pycache__/{file.removesuffix('.py')}.{sys.implementation.cache_tag}.pyc"
-    return f"{folder}/{cached}" if folder else cached
-
-
 def _add(zipped: zipfile.ZipFile, name: str, data: bytes, *, executable: bool = False) -> None:
     info = zipfile.ZipInfo(name, _DATE)
     info.create_system = 3  # Unix, wherever this runs, so that the modes count
     info.external_attr = (0o100755 if executable else 0o100644) << 16
     info.compress_type = zipfile.ZIP_DEFLATED
     zipped.writestr(info, data, zipfile.ZIP_DEFLATED, _LEVEL)
-
-
-def _bytecode(name: str, source: bytes) -> bytes | None:
-    """An unchecked-hash pyc (PEP 552): valid whatever the file's date is. None for what does not compile."""
-    import importlib.util
-    import warnings
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            code = compile(source, name, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError):
-        return None
-    # Version 2 of marshal has no references, whose presence depends on what else the process has interned.
-    return (
-        importlib.util.MAGIC_NUMBER
-        + (1).to_bytes(4, "little")
-        + importlib.util.source_hash(source)
-        + marshal.dumps(code, 2)
-    )

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import ConfigError
-from . import archive, sources, uv
+from . import archive, bytecode, sources, uv
 from .requirements import Requirements, name_of
 
-_FORMAT: Final = 1  # of a cached zip; raise it when its contents change for the same requirements
+_FORMAT: Final = 2  # of a cached zip; raise it when its contents change for the same requirements
 # What differs from one installation to the next, and what nobody runs in a function.
 _LEFT_OUT: Final = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json", ".lock")
 _NO_WHEEL: Final = re.compile(
@@ -174,7 +174,7 @@ def _key(needed: Requirements, python_version: str, python_platform: str, place:
             digest.update(json.dumps([name, sha256(path.read_bytes()).hexdigest()]).encode())
     parts = [
         _FORMAT,
-        archive.bytecode_for(python_version),
+        bytecode.tag_and_magic(python_version),
         python_version,
         machine,
         *([place] if place else []),

@@ -16,6 +16,7 @@ from ..limits import Limits, floor
 from ..provider import LogLine, Provider, Stage
 from ..suggest import nearest
 from ..testing.cloud import Cloud
+from ..testing.packed import share
 from ..testing.running import Running, fresh, running, started
 
 SUITES = ("buckets", "tables", "queues", "topics", "secrets", "http", "events", "delivery", "lifecycle")
@@ -119,6 +120,7 @@ class Harness:
 
 def write_project(root: Path) -> None:
     """Writes the kit's app as a project, so that it is built and deployed as any other."""
+    share(root)
     (root / f"{_MODULE}.py").write_bytes(Path(__file__).with_name("app.py").read_bytes())
     (root / "pyproject.toml").write_text(
         '[project]\nname = "conformance"\nversion = "1"\nrequires-python = ">=3.11"\n'

@@ -11,7 +11,6 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from ..app import App
-from ..build.artifact import state_folder
 from ..config import Project, load_app
 from ..deploy import Plan
 from ..events import Message
@@ -19,6 +18,7 @@ from ..pipeline import Target
 from ..provider import Deployer
 from ..resources import Queue, Table
 from ..testing.client import Client, over_socket
+from ..testing.packed import share
 from .harness import Harness, Suite
 
 Case = TypeVar("Case", bound=Callable[..., None])
@@ -66,9 +66,9 @@ def deploys(case: Case) -> Case:
 
 
 class Life:
-    """A small project and its deployment. `packed` keeps packed dependencies, for one project after another."""
+    """A small project and its deployment."""
 
-    def __init__(self, harness: Harness, root: Path, name: str, packed: Path) -> None:
+    def __init__(self, harness: Harness, root: Path, name: str) -> None:
         self.harness = harness
         self.root = root
         self.module = f"life_{name}"
@@ -77,9 +77,7 @@ class Life:
             f'[tool.faasbridge]\napp = "{self.module}:app"\n'
         )
         self.write(SOURCE)
-        packed.mkdir(exist_ok=True)
-        state_folder(root).mkdir(parents=True)
-        (state_folder(root) / "cache").symlink_to(packed, target_is_directory=True)
+        share(root)
 
     def write(self, source: str) -> None:
         (self.root / f"{self.module}.py").write_text(source)
@@ -124,11 +122,10 @@ class Cases(Suite):
         self,
         _needed: None,
         tmp_path: Path,
-        tmp_path_factory: pytest.TempPathFactory,
         request: pytest.FixtureRequest,
     ) -> Iterator[Life]:
         name = request.node.name.replace("test_", "").replace("[", "_").replace("]", "")[:40]
-        life = Life(self.harness, tmp_path, name, tmp_path_factory.getbasetemp() / "packed")
+        life = Life(self.harness, tmp_path, name)
         try:
             yield life
         finally:

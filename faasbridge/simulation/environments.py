@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ..build import uv
+from ..build.interpreters import HERE, interpreter
 from ..errors import ConfigError
 
 
@@ -41,12 +42,12 @@ def environment(
     `python` is a version, "3.13"; empty is the running one. Raises ConfigError where there is no such interpreter or a
     package cannot be had.
     """
-    version = python or f"{sys.version_info.major}.{sys.version_info.minor}"
+    version = python or HERE
     key = sha256("\n".join((version, sys.platform, os.uname().machine, *requirements)).encode()).hexdigest()[:12]
 
     def make(folder: Path) -> None:
         note(f"installing {name} for Python {version}")
-        base = interpreter(version, folder.parent)
+        base = interpreter(version)
         if base is None:
             raise ConfigError(
                 f"{name} needs Python {version}, which is not on this machine: install it, with "
@@ -61,18 +62,6 @@ def environment(
             raise ConfigError(f"{name} cannot be installed: {uv.complaint(installed.stderr)}")
 
     return kept(f"{name}-{version}-{key}", make) / "bin" / "python"
-
-
-def interpreter(version: str, cwd: Path) -> str | None:
-    """A Python of that version on this machine: the running one, one that uv finds, or one of pyenv's."""
-    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
-        return sys.executable
-    found = uv.run(["python", "find", "--no-project", "--no-python-downloads", version], cwd=cwd)
-    if found.returncode == 0:
-        return found.stdout.strip()
-    # pyenv's commands answer only for the versions that are chosen in a folder.
-    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    return next((str(path) for path in sorted(root.glob(f"versions/{version}.*/bin/python"), reverse=True)), None)
 
 
 def kept(name: str, make: Callable[[Path], None]) -> Path:

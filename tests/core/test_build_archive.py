@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from faasbridge.build import archive
+from faasbridge.build.interpreters import interpreter
 from faasbridge.errors import ConfigError
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -45,7 +47,7 @@ def test_an_executable_stays_one(tmp_path: Path) -> None:
 def test_byte_code_is_used_whatever_the_date_of_its_source(tmp_path: Path) -> None:
     archive.write(tmp_path / "a.zip", {"one/mod.py": b"VALUE = 'from source'\n"}, None, python_version=HERE)
     with zipfile.ZipFile(tmp_path / "a.zip") as zipped:
-        assert zipped.namelist() == ["one/mod.py", f"one/__pycache__/mod.{sys.implementation.cache_tag}.pyc"]
+        assert zipped.namelist() == [f"one/__pycache__/mod.{sys.implementation.cache_tag}.pyc", "one/mod.py"]
         zipped.extractall(tmp_path)
     # Only the byte code knows the value from here on.
     (tmp_path / "one" / "mod.py").write_text("VALUE = 'changed'\n")
@@ -59,8 +61,26 @@ def test_byte_code_is_used_whatever_the_date_of_its_source(tmp_path: Path) -> No
     assert module.VALUE == "from source"
 
 
-def test_another_version_gets_no_byte_code(tmp_path: Path) -> None:
-    archive.write(tmp_path / "a.zip", {"a.py": b"x = 1\n"}, None, python_version=OTHER)
+@pytest.mark.skipif(interpreter(OTHER) is None, reason=f"Python {OTHER} is not on this machine")
+def test_another_version_makes_its_own_byte_code(tmp_path: Path) -> None:
+    files = {"one/mod.py": b"VALUE = 'from source'\n", "one/none.py": b"def {{name}}():", "two.txt": b"2"}
+    archive.write(tmp_path / "a.zip", files, None, python_version=OTHER)
+    tag = f"cpython-{OTHER.replace('.', '')}"
+    with zipfile.ZipFile(tmp_path / "a.zip") as zipped:
+        cached = f"one/__pycache__/mod.{tag}.pyc"
+        assert zipped.namelist() == [cached, "one/mod.py", "one/none.py", "two.txt"]
+        zipped.extractall(tmp_path)
+    # Only the byte code knows the value from here on.
+    (tmp_path / "one" / "mod.py").write_text("VALUE = 'changed'\n")
+    python = interpreter(OTHER)
+    assert python is not None
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from one import mod; print(mod.VALUE)"
+    done = subprocess.run([python, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "from source\n"
+
+
+def test_a_version_that_is_not_here_gets_no_byte_code(tmp_path: Path) -> None:
+    archive.write(tmp_path / "a.zip", {"a.py": b"x = 1\n"}, None, python_version="3.99")
     with zipfile.ZipFile(tmp_path / "a.zip") as zipped:
         assert zipped.namelist() == ["a.py"]
 

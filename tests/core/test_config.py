@@ -47,6 +47,15 @@ def test_the_nearest_project_above_a_folder_or_file_counts(tmp_path: Path) -> No
     assert Project.load(tmp_path, "shop.other:it").app_ref == "shop.other:it"
 
 
+def test_the_environment_can_name_another_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = project(tmp_path, SETTINGS + 'python = "3.13"\n')
+    monkeypatch.setenv("FAASBRIDGE_PYTHON", "3.12")
+    assert Project.load(root).python == "3.12"
+    monkeypatch.setenv("FAASBRIDGE_PYTHON", "4")
+    with pytest.raises(ConfigError, match=r"^FAASBRIDGE_PYTHON is one of 3\.11, 3\.12, 3\.13, not '4'$"):
+        Project.load(root)
+
+
 def test_the_running_python_is_the_default(tmp_path: Path) -> None:
     assert Project.load(project(tmp_path)).python == f"{sys.version_info.major}.{sys.version_info.minor}"
 

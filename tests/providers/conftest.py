@@ -4,8 +4,8 @@ folder of its provider, `LEFT_OUT` the names that it leaves out.
 A test that takes `case` gets the parsed JSON of each, `case_name` its name. Without the corpus those tests are skipped,
 and fail in CI; so do those that need a dependency group which is not installed.
 
-What only tools do, plan and deploy and simulate, is marked `tools`: it is the same on every Python, so that the matrix
-runs it on one of them.
+What only tools do, plan and deploy and simulate, is marked `tools`, and so is the conformance kit: the matrix runs it on
+one Python. On every one it runs what differs: adapters, entries and drivers, and the apps.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ NEEDED = {"gcp": ("functions_framework", "google.events", "google.cloud.firestor
 
 
 TOOLS = re.compile(
-    r"test_(control_plane|deployer\w*|interrupted|layout|lint|policies|resource_manager|roles|simulator\w*|template\w*)"
+    r"test_(conformance|control_plane|deployer\w*|interrupted|layout|lint|policies|resource_manager|roles|schedules"
+    r"|simulator\w*|template\w*)"
 )
 
 
@@ -47,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not item.path.is_relative_to(Path(__file__).parent):
             continue
-        if TOOLS.fullmatch(item.path.stem) or ".lifecycle::" in item.nodeid:
+        if TOOLS.fullmatch(item.path.stem):
             item.add_marker("tools")
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from faasbridge.testing.packed import share
+
 sys.path.insert(0, str(Path(__file__).parent))
 from commands import PYPROJECT, SHOP, Project
 
@@ -21,12 +23,9 @@ def provider(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, provider: str) -> Iterator[Project]:
+def project(tmp_path: Path, provider: str) -> Iterator[Project]:
     root = tmp_path / "shop"
-    packed = tmp_path_factory.getbasetemp() / "packed"  # dependencies, for one project after another
-    packed.mkdir(exist_ok=True)
-    (root / ".faasbridge").mkdir(parents=True)
-    (root / ".faasbridge" / "cache").symlink_to(packed, target_is_directory=True)
+    share(root)
     (root / "pyproject.toml").write_text(PYPROJECT)
     (root / "shop.py").write_text(SHOP)
     made = Project(root, provider)
