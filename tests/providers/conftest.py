@@ -4,8 +4,8 @@ folder of its provider, `LEFT_OUT` the names that it leaves out.
 A test that takes `case` gets the parsed JSON of each, `case_name` its name. Without the corpus those tests are skipped,
 and fail in CI; so do those that need a dependency group which is not installed.
 
-What only tools do, plan and deploy and simulate, is marked `tools`, and so is the conformance kit: the matrix runs it on
-one Python. On every one it runs what differs: adapters, entries and drivers, and the apps.
+What only tools do, plan and deploy and simulate, is marked `tools`, and so is the conformance kit: the matrix runs it
+on one Python. On every one it runs what differs: adapters, entries and drivers, and the apps.
 """
 
 from __future__ import annotations
