@@ -16,5 +16,9 @@ async def make(folder: Path, test: bool) -> serving.Cloud:
     return Cloud(folder, test=test)
 
 
-if __name__ == "__main__":
+def main() -> None:
     serving.main("python -m faasbridge_azure.simulator.server", make)
+
+
+if __name__ == "__main__":
+    main()

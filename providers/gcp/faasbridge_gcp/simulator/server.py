@@ -23,5 +23,9 @@ async def make(folder: Path, test: bool) -> serving.Cloud:
     return made
 
 
-if __name__ == "__main__":
+def main() -> None:
     serving.main("python -m faasbridge_gcp.simulator.server", make)
+
+
+if __name__ == "__main__":
+    main()
