@@ -1,8 +1,7 @@
 """kill -9 of the whole thing at any moment loses no accepted event and no acknowledged write.
 
-A generator sends messages, puts rows and puts objects, and writes down each one once it was acknowledged, in a
-file of its
-own that it syncs. The server's whole process group, and sometimes the generator, is killed at random moments and
+A generator sends messages, puts rows and puts objects, and writes down each one once it was acknowledged, in a file of
+its own that it syncs. The server's whole process group, and sometimes the generator, is killed at random moments and
 started again. In the end each acknowledged thing is there, and each event was handled at least once.
 
 FAASBRIDGE_KILLS=200 makes it a long test.
@@ -30,7 +29,7 @@ from faasbridge.local.state import Running
 from faasbridge.local.store import Store
 from faasbridge.provider import Stage
 
-KILLS = int(os.environ.get("FAASBRIDGE_KILLS", "20"))
+KILLS = int(os.environ.get("FAASBRIDGE_KILLS", "10"))
 
 APP = """
 from faasbridge import App, BlobEvent, Change, Message
