@@ -40,7 +40,9 @@ class Project:
         exclude: tuple[str, ...] = (),
         stages: Mapping[str, Mapping[str, Any]] | None = None,
         version: str = "",
+        app_name: str | None = None,
     ) -> None:
+        """`app_name` spares reading the app for it."""
         self.version = version
         self.root = root
         self.app_ref = app_ref
@@ -51,7 +53,8 @@ class Project:
         self.exclude = exclude
         """Globs of files that it leaves out; they win."""
         self.stages: Mapping[str, Mapping[str, Any]] = stages or {}
-        self._app_name: str | None = None
+        self._app_name = app_name
+        self._just_read: AppSpec | None = None
 
     @classmethod
     def load(cls, path: Path | None = None, app: str | None = None) -> Project:
@@ -84,7 +87,7 @@ class Project:
             raise ConfigError(f"{name!r} is no name for a stage: use a-z, 0-9 and single hyphens, a letter first")
         if self._app_name is None:
             try:
-                self.read_spec()
+                self._just_read = self.read_spec()
             except ConfigError:
                 self._app_name = self._remembered()
                 if self._app_name is None:
@@ -104,10 +107,14 @@ class Project:
         )
 
     def read_spec(self, env: Mapping[str, str] | None = None) -> AppSpec:
-        """The app's model, read in a process of its own each time, with `env` added to its environment.
+        """The app's model, read in a process of its own each time, with `env` added to its environment. What `stage`
+        had to read for the app's name serves once.
 
         Raises ConfigError: the app's mistakes, or what went wrong while it was imported and where.
         """
+        found, self._just_read = self._just_read, None
+        if found is not None and not env:
+            return found
         command = "import sys; from faasbridge.config import print_spec; print_spec(sys.argv[1], sys.argv[2])"
         try:
             # -P keeps a module of the project from standing in for one of the standard library's too early.

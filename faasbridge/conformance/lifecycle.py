@@ -86,9 +86,13 @@ class Life:
         stages = {self.harness.stage_name: {"env": self.harness.env, self.harness.provider.name: self.harness.settings}}
         found = Project.load(self.root)
         project = Project(
-            self.root, found.app_ref, targets=(self.harness.provider.name,), python=found.python, stages=stages
+            self.root,
+            found.app_ref,
+            targets=(self.harness.provider.name,),
+            python=found.python,
+            stages=stages,
+            app_name="life",
         )
-        project._app_name = "life"  # which is not to be read at every step, in a process of its own
         return Target(project, self.harness.provider.name, self.harness.stage_name, simulate=self.harness.simulate)
 
     def deployer(self) -> Deployer:

@@ -202,3 +202,14 @@ def test_an_app_that_broke_keeps_the_name_it_had(tmp_path: Path) -> None:
     assert project.stage("dev", "local").app == "shop"
     with pytest.raises(ConfigError, match="SyntaxError"):
         project.read_spec()
+
+
+def test_a_command_reads_the_app_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = tmp_path / "reads"
+    root = project(tmp_path, app=f"open({str(reads)!r}, 'a').write('x')\n{APP}")
+    found = Project.load(root)
+    found.stage("dev", "local")
+    assert found.read_spec().name == "shop"
+    assert reads.read_text() == "x"
+    found.read_spec()
+    assert reads.read_text() == "xx"
