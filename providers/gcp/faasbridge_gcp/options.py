@@ -48,4 +48,4 @@ class StageSettings(TypedDict, total=False):
     buckets: dict[str, BucketSettings]
 
 
-OPTIONS: Mapping[str, type] = {"function": FunctionOptions, "api": ApiOptions}
+OPTIONS: Mapping[str, type] = {"function": FunctionOptions, "api": ApiOptions, "stage": StageSettings}
