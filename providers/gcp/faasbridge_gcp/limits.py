@@ -50,10 +50,6 @@ LIMITS = Limits(
         "max-attempts": (
             f"Pub/Sub makes 5 to 100 attempts; fewer are kept by the entry: {_DOCS}/pubsub/docs/handling-failures"
         ),
-        "signed-put-size": (
-            "a signed PUT limits the size only for who sends the limit as a header: "
-            f"{_DOCS}/storage/docs/xml-api/reference-headers#xgoogcontentlengthrange"
-        ),
         "table-change-size": f"a change over Eventarc's 512 KB brings the keys only: {_FUNCTIONS}",
         "table-rights": f"a right on a table reaches the app's whole database: {_DOCS}/firestore/docs/security/iam",
     },

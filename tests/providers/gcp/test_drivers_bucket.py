@@ -12,6 +12,7 @@ import pytest
 
 from faasbridge.drivers import Binding
 from faasbridge.errors import Conflict, NotFound, PermissionDenied
+from faasbridge.resources import SignedUrl
 from faasbridge_gcp.drivers.bucket import BucketDriver
 from faasbridge_gcp.drivers.clients import Clients
 
@@ -86,6 +87,20 @@ def test_a_signed_upload_is_for_its_key_and_type_only(signing: BucketDriver) -> 
     assert signing.head("in/ü b.txt").content_type == "text/plain"
     assert httpx.get(signing.sign_get("in/ü b.txt", 60)).content == b"hi"
     assert httpx.get(signing.sign_get("nothing", 60)).status_code == 404
+
+
+def test_a_signed_upload_is_for_its_size_only(signing: BucketDriver) -> None:
+    """The limit is a header that is signed: leaving it out or raising it breaks the signature."""
+    url = signing.sign_put("small.txt", 60, None, 4)
+    assert isinstance(url, SignedUrl)
+    assert url.headers == {"x-goog-content-length-range": "0,4"}
+    assert httpx.put(url, content=b"12345", headers=url.headers).status_code == 400
+    assert httpx.put(url, content=b"12345").status_code == 403
+    assert httpx.put(url, content=b"12345", headers={"x-goog-content-length-range": "0,5"}).status_code == 403
+    with pytest.raises(NotFound):
+        signing.head("small.txt")
+    assert httpx.put(url, content=b"1234", headers=url.headers).status_code == 200
+    assert signing.head("small.txt").size == 4
 
 
 def test_nobody_signs_without_an_account(bucket: BucketDriver) -> None:

@@ -209,6 +209,11 @@ def test_a_bucket_notifies_one_topic_of_what_handlers_want() -> None:
     assert (publisher["on"], publisher["role"]) == ("bucket:files:events", "roles/pubsub.publisher")
 
 
+def test_a_page_may_send_what_a_signed_upload_has_to_bring() -> None:
+    (rule,) = of_type(MADE, "storage.bucket")["bucket:files"]["body"]["cors"]
+    assert {"Content-Type", "x-goog-content-length-range"} <= set(rule["responseHeader"])
+
+
 def test_buckets_are_private_whatever_anybody_grants() -> None:
     for each in of_type(MADE, "storage.bucket").values():
         assert each["body"]["iamConfiguration"] == {

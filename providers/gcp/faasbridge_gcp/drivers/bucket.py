@@ -6,6 +6,7 @@ from faasbridge._typing import TYPE_CHECKING
 from faasbridge.errors import NotFound
 from faasbridge.media_types import media_type
 from faasbridge.resources import BlobInfo, Page
+from faasbridge.resources.bucket import SignedUrl
 
 from .clients import of
 from .errors import call
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from faasbridge.drivers import Binding
 
+SIZE = "x-goog-content-length-range"
 _IN_MEMORY = 8 * 1024 * 1024
 _TIMEOUT_S = 60.0
 
@@ -105,13 +107,19 @@ class BucketDriver:
         return _info(call(self._object(key), self._bucket.copy_blob, self._bucket.blob(key), self._bucket, to))
 
     def sign_get(self, key: str, expires_s: int) -> str:
-        return self._signed(key, "GET", expires_s, None)
+        return self._signed(key, "GET", expires_s, None, {})
 
     def sign_put(self, key: str, expires_s: int, content_type: str | None, max_bytes: int | None) -> str:
-        """`max_bytes` is not in it: Cloud Storage limits only who sends a header that says the limit."""
-        return self._signed(key, "PUT", expires_s, content_type)
+        """`max_bytes` is a header that is signed, so a PUT without it or with another is refused.
 
-    def _signed(self, key: str, method: str, expires_s: int, content_type: str | None) -> str:
+        Source: XML API reference, "x-goog-content-length-range".
+        """
+        headers = {} if max_bytes is None else {SIZE: f"0,{max_bytes}"}
+        return SignedUrl(self._signed(key, "PUT", expires_s, content_type, headers), headers)
+
+    def _signed(
+        self, key: str, method: str, expires_s: int, content_type: str | None, headers: Mapping[str, str]
+    ) -> str:
         from datetime import timedelta
 
         from .signing import credentials
@@ -123,6 +131,7 @@ class BucketDriver:
             expiration=timedelta(seconds=expires_s + 1),  # it counts from the second that has begun
             method=method,
             content_type=content_type,
+            headers=dict(headers),
             api_access_endpoint=self._clients.endpoints.get("storage") or self.client.api_endpoint,
             credentials=credentials(self._clients, self._bucket.name, self._what),
         )

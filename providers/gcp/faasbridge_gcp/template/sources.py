@@ -20,6 +20,7 @@ from ..forwarder import VARIABLE as FORWARD_TO
 from . import functions, messages, names
 from .settings import of_resource, of_stage
 
+_SIZE = "x-goog-content-length-range"  # of a signed PUT with `max_bytes`; see `drivers.bucket`
 _EVENTS = {"create": "OBJECT_FINALIZE", "delete": "OBJECT_DELETE"}
 
 
@@ -90,7 +91,8 @@ def bucket(resource: ResourceSpec, stage: Stage) -> dict[str, Any]:
             {
                 "origin": ["*"],
                 "method": ["GET", "HEAD", "PUT"],
-                "responseHeader": ["Content-Type", "Content-Length", "Content-Range", "ETag", "Accept-Ranges"],
+                # Google has one list of those that a page may send and those that it may read.
+                "responseHeader": ["Content-Type", "Content-Length", "Content-Range", "ETag", "Accept-Ranges", _SIZE],
                 "maxAgeSeconds": 600,
             }
         ],
