@@ -31,13 +31,13 @@ def faasbridge_checks(spec: AppSpec, stage: Stage) -> Iterable[Finding]:
     from faasbridge.plugins import kits
     from faasbridge.provider import Finding
 
-    from .template import synthesize
+    from .template import functions, synthesize
 
     try:
         synthesize(spec, stage, kits("gcp"))
     except ConfigError as error:
         return [Finding("gcp.template", str(error))]
-    return []
+    return list(functions.findings(spec.functions))
 
 
 class Gcp:

@@ -8,6 +8,8 @@ from typing import Any
 from faasbridge import App
 from faasbridge.checks import check
 from faasbridge.config import Project
+from faasbridge.provider import Stage
+from faasbridge_gcp.plugin import faasbridge_checks
 
 
 def findings(app: App, **settings: Any) -> list[tuple[str, str, str]]:
@@ -55,3 +57,14 @@ def test_misspelt_settings_of_a_stage_are_errors() -> None:
         "'versioning'?",
         "[tool.faasbridge.stages.prod.gcp.buckets.flies]: there is no bucket 'flies'; did you mean 'files'?",
     ]
+
+
+def test_paths_that_google_keeps_for_itself_are_found() -> None:
+    app = App("shop")
+    for path in ("/", "/eventlog", "/_ah/warmup", "/healthz", "/quiz/{id}", "/events"):
+        app.get(path)(lambda request, id="": None)
+    app.post("/healthz")(lambda request: None)
+    stage = Stage("shop", "dev", "gcp", Path(), settings={"project": "acme-photos", "region": "europe-west1"})
+    found = [(each.severity, each.message.partition(" ")[0]) for each in faasbridge_checks(app.spec(), stage)]
+    assert sorted(found) == [("error", "/_ah/warmup"), ("error", "/eventlog"), ("warning", "/healthz")]
+    assert faasbridge_checks(app.spec(), Stage("shop", "dev", "aws", Path())) == []

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faasbridge import App
+from faasbridge.errors import ConfigError
 from faasbridge_gcp.template import names
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -87,3 +88,30 @@ def test_functions_that_look_alike_are_kept_apart(one: str, other: str) -> None:
 def test_accounts_of_other_stages_are_other_accounts() -> None:
     found = {names.account("work", stage(*each)) for each in (("shop", "dev"), ("shop", "prod"), ("shop-dev", "x"))}
     assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("app", "bucket", "said"),
+    [
+        ("goods", "files", None),
+        ("goog-tools", "files", r"goog-tools-dev-artifacts.*start with goog are Google's own: rename the app"),
+        (
+            "shop",
+            "google-photos",
+            r"'google-photos' would be .*called google are Google's own: rename the bucket",
+        ),
+        ("shop", "g00gle", r"bucket 'g00gle' would be .*rename the bucket"),
+        ("shop", "goggles", None),
+    ],
+)
+def test_names_that_google_keeps_for_itself_are_refused_before_anything_is_made(
+    app: str, bucket: str, said: str | None
+) -> None:
+    shop = App(app)
+    files = shop.bucket(bucket)
+    shop.get("/", uses=[files.get])(lambda request: None)
+    if said is None:
+        template(shop)
+        return
+    with pytest.raises(ConfigError, match=said):
+        template(shop)

@@ -21,7 +21,7 @@ from .rpc import Refusal
 
 AGENT = f"service-{PROJECT_NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
 MOST_NOTIFICATIONS = 100  # a bucket: https://cloud.google.com/storage/quotas
-_NAME = re.compile(r"(?!goog)[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+_NAME = re.compile(r"(?!goog)(?!.*g[o0]{2}gle)[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 _TOPIC = re.compile(r"//pubsub\.googleapis\.com/(projects/[^/]+/topics/[^/]+)")
 _FIXED = ("name", "id", "kind", "selfLink", "projectNumber", "timeCreated", "location", "locationType", "etag")
 

@@ -75,6 +75,7 @@ APP_LABEL, STAGE_LABEL, VERSION_LABEL = "faasbridge-app", "faasbridge-stage", "f
 KIND_LABEL, NAME_LABEL, PART_LABEL = "faasbridge-kind", "faasbridge-name", "faasbridge-part"
 _NO_LABEL_CHARACTER = re.compile(r"[^a-z0-9_-]")
 _LABEL_CHARS = 63
+_GOOGLE = re.compile("g[o0]{2}gle")
 
 
 class Owner(TypedDict):
@@ -172,9 +173,10 @@ class Document:
                 self.bindings.append(whole)
 
     def template(self) -> Template:
-        """Raises ConfigError where two resources would have one name."""
+        """Raises ConfigError where two resources would have one name, or one a name that Google keeps for itself."""
         names: dict[str, str] = {}
         for id, resource in self.resources.items():
+            _check_name(resource)
             other = names.setdefault(f"{resource['type']} {resource['name']}", id)
             if other != id:
                 raise ConfigError(
@@ -206,6 +208,18 @@ def _target(binding: Binding) -> tuple[str, ...]:
         binding["member"],
         condition["expression"] if condition else "",
     )
+
+
+def _check_name(resource: Resource) -> None:
+    """Sources: Pub/Sub reference, Topic.name; Cloud Storage documentation, "Bucket naming requirements"."""
+    name, type = resource["name"].rpartition("/")[2], resource["type"]
+    starts = name.startswith("goog") and type in ("pubsub.topic", "pubsub.subscription", "storage.bucket")
+    if starts or (type == "storage.bucket" and _GOOGLE.search(name)):
+        raise ConfigError(
+            f"{_said(resource['owner'])} would be {name} on Google Cloud, and "
+            f"{'names that start with goog' if starts else 'buckets called google'} are Google's own: rename "
+            f"{'the app' if starts else 'the bucket or the app'}"
+        )
 
 
 def _said(owner: Owner) -> str:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import ceil
 from typing import Any
 
 from faasbridge.errors import ConfigError
-from faasbridge.provider import Stage
+from faasbridge.provider import Finding, Stage
 from faasbridge.spec import FunctionSpec
 
+from ..limits import LIMITS
 from . import names
 from .document import VERSION_LABEL, Owner
 from .settings import of_function, of_stage
@@ -91,6 +92,19 @@ def forwarder(
         "resources": {each: {**made["resources"][each], "owner": owner} for each in made["resources"]},
         "bindings": [{**each, "owner": owner} for each in made["bindings"]],
     }
+
+
+def findings(functions: Iterable[FunctionSpec]) -> Iterator[Finding]:
+    """Routes that Cloud Run keeps for itself: requests to them never reach a function."""
+    source = LIMITS.caveats["http-google-paths"]
+    for each in functions:
+        for path, location in {route.path: route.location for route in each.routes}.items():
+            if path == "/eventlog" or f"{path}/".startswith("/_ah/"):
+                yield Finding(
+                    "gcp.path", f"{path} never reaches a function on Google Cloud: {source}", "error", location
+                )
+            elif path.endswith("z"):
+                yield Finding("gcp.path", f"{path} may never reach a function: {source}", "warning", location)
 
 
 def pusher(stage: Stage) -> dict[str, Any]:
