@@ -1,6 +1,7 @@
 """A Firestore trigger's CloudEvent -> Change. The table is the collection's path, the key what the document's id says.
 
-Sources: Firestore documentation, "Extend with Cloud Functions"; google/events/cloud/firestore/v1/data.proto.
+Sources: Firestore documentation, "Extend with Cloud Functions"; google/events/cloud/firestore/v1/data.proto;
+firebase-functions#1370, for events without their data.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def decode(event: dict[str, Any]) -> list[Event]:
     name = event["type"].removeprefix(PREFIX).removesuffix(".withAuthContext")
     kind = _KINDS.get(name)
     if name == "written":
-        kind = ("update" if old else "insert") if new else "delete"
+        # With neither, Eventarc left out what was too large: all that is known is that the row changed.
+        kind = ("update" if old else "insert") if new else "delete" if old else "update"
     if kind == "update" and _expired(old, event.get("time")):
         kind, old = "insert", {}
     if kind is None:
