@@ -238,9 +238,23 @@ def test_data_is_destroyed_only_where_that_was_asked_for(life: Deployment) -> No
     with pytest.raises(ConfigError, match=r"bucket 'files' holds 1 object, table 'rows' holds 1 row: .*--delete-data"):
         life.destroy(delete_data=False)
     assert life.plan().changes == ()
-    life.destroy()
+    progress = life.destroy()
+    for kind, name in (("bucket", "files"), ("table", "rows")):
+        told = [(each.state, each.detail) for each in progress if (each.step.kind, each.step.name) == (kind, name)]
+        assert told == [("started", ""), ("started", "1 of 1, 100 %"), ("done", "")]
     assert life.deployer().status()["deployed"] is False
     assert life.destroy() == []
+
+
+def test_a_large_artifact_says_how_far_its_upload_is_and_is_uploaded_once(life: Deployment) -> None:
+    life.code = CODE.format("big") + "#" + "x" * 17_000_000
+    progress = [each for each in life.deploy() if each.step.kind == "artifact"]
+    shares = [int(each.detail.partition(" %")[0]) for each in progress if " %" in each.detail]
+    assert shares == sorted(shares)
+    assert shares[-1] == 100
+    assert len(set(shares)) > 2
+    assert [(each.state, each.detail) for each in progress][-1] == ("done", "17.0 MB")
+    assert [each for each in life.deploy() if each.step.kind == "artifact"] == []
 
 
 def test_a_secret_has_at_most_one_value_and_none_is_in_the_plan(life: Deployment) -> None:

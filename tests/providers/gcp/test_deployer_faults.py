@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx2 as httpx
 import pytest
+import requests
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from google.api_core import exceptions
-from google.auth.exceptions import DefaultCredentialsError, RefreshError
+from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
 
 from faasbridge import App
 from faasbridge.cli.faults import CLOUD, explained
 from faasbridge.errors import ConfigError, DeployError
 from faasbridge.provider import Stage
 from faasbridge.simulation.servers import Server
+from faasbridge_gcp.deployer import GcpDeployer
 from faasbridge_gcp.deploying.connection import Cloud, faults
 from faasbridge_gcp.drivers.clients import Clients
 
@@ -28,11 +37,21 @@ DISABLED = (
     "Cloud Functions API has not been used in project 1 before or it is disabled. Enable it by visiting https://..."
 )
 
+OF_BUILD = (
+    "Build failed: Cloud Build API has not been used in project 1 before or it is disabled. Enable it by visiting "
+    "https://console.developers.google.com/apis/api/cloudbuild.googleapis.com/overview?project=1 then retry."
+)
+PLUGIN = "Getting metadata from plugin failed with error: Reauthentication is needed."
+
 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
         (exceptions.PermissionDenied(DISABLED), "is disabled in the project: enable it with `gcloud services enable"),
+        (
+            exceptions.FailedPrecondition(OF_BUILD),
+            r"^the API cloudbuild\.googleapis\.com is disabled.*`gcloud services enable cloudbuild\.googleapis\.com`$",
+        ),
         (
             exceptions.PermissionDenied("Permission 'pubsub.topics.create' denied on resource projects/p"),
             "^you lack a right that this needs: Permission 'pubsub.topics.create' denied",
@@ -54,6 +73,22 @@ DISABLED = (
             "not accept the credentials.*gcloud auth",
         ),
         (exceptions.ServiceUnavailable("failed to connect"), "cannot be reached: failed to connect"),
+        (
+            exceptions.Forbidden("GET b: ada does not have storage.buckets.list access"),
+            "you lack a right.*ada",
+        ),
+        (exceptions.Unauthorized("GET b: Invalid Credentials"), "not accept the credentials.*gcloud auth"),
+        (
+            exceptions.TooManyRequests("POST b: the rate of buckets"),
+            "a quota of the project is used up: POST",
+        ),
+        (exceptions.ServiceUnavailable(PLUGIN), "not accept the credentials.*gcloud auth"),
+        (
+            exceptions.RetryError("Timeout of 60.0s exceeded", exceptions.ServiceUnavailable(PLUGIN)),
+            "not accept the credentials.*gcloud auth",
+        ),
+        (TransportError("no route to oauth2.googleapis.com"), "cannot be reached: no route to oauth2"),
+        (requests.ConnectionError("connection\nreset"), "cannot be reached: connection reset"),
         (exceptions.RetryError("Timeout of 60.0s exceeded", None), "did not answer in time.*run the command again"),
         (DefaultCredentialsError("none"), "does not accept the credentials, or there are none.*gcloud auth"),
         (RefreshError("expired"), "does not accept the credentials, or there are none.*gcloud auth"),
@@ -86,6 +121,59 @@ def test_a_setting_that_is_missing_is_named(
     cloud = Cloud(Stage("shop", "t", "gcp", tmp_path, settings=settings), Clients(settings.get("project")))
     with pytest.raises(ConfigError, match=said):
         _ = cloud.project, cloud.region
+
+
+@pytest.fixture
+def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], GcpDeployer]:
+    """A deployer that logs in as Google's SDKs are told to: with a service account's key, at that address."""
+
+    def make(address: str) -> GcpDeployer:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        account = {
+            "type": "service_account",
+            "client_email": "ada@demo-project.iam.gserviceaccount.com",
+            "private_key": private.decode(),
+            "token_uri": address,
+        }
+        (tmp_path / "key.json").write_text(json.dumps(account))
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+        stage = Stage("shop", "t", "gcp", tmp_path, settings={"project": PROJECT, "region": "europe-west1"})
+        return GcpDeployer(stage, Clients(PROJECT))
+
+    return make
+
+
+class Refusing(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        answer = json.dumps({"error": "invalid_grant", "error_description": "Invalid JWT: account not found"}).encode()
+        self.send_response(400)
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *arguments: Any) -> None: ...
+
+
+def test_a_login_that_is_over_is_told_at_once(login: Callable[[str], GcpDeployer]) -> None:
+    """Not after each of Google's clients has tried for a minute."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as google:
+        threading.Thread(target=google.serve_forever, daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises(DeployError, match=r"does not accept the credentials.*gcloud auth"):
+            login(f"http://127.0.0.1:{google.server_port}").status()
+        assert time.monotonic() - began < 10
+        google.shutdown()
+
+
+def test_without_a_network_it_is_not_the_credentials_fault(login: Callable[[str], GcpDeployer]) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        with pytest.raises(DeployError, match=r"^Google Cloud cannot be reached: .*refused"):
+            login(address).status()
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +210,10 @@ def answer(life: Deployment) -> str:
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        ("def handler(request)\n", r"Build failed.*SyntaxError"),
+        (
+            "def handler(request)\n",
+            r"Build failed.*SyntaxError.*Its log ends with: .*line 1 / def handler\(request\).*expected ':'$",
+        ),
         ("import no_such_module\n", r"failed to start.*Its log ends with: .*No module named 'no_such_module'"),
         ("raise SystemExit('gone too early')\n", r"failed to start.*Its log ends with: .*gone too early"),
     ],
@@ -213,11 +304,20 @@ def test_a_bucket_of_that_name_in_another_project_is_named(life: Deployment) -> 
         life.deploy(around)
 
 
-def test_an_account_that_is_not_known_everywhere_yet_is_waited_for(
-    life: Deployment, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Service account x does not exist.",
+        "Validation failed for trigger t: Permission denied while using the Eventarc Service Agent. It may take a few "
+        "minutes before all necessary permissions are propagated to the Service Agent.",
+        'Permission "eventarc.events.receiveEvent" denied on "pusher@demo-project.iam.gserviceaccount.com"',
+    ],
+)
+def test_what_is_not_known_everywhere_yet_is_waited_for(
+    life: Deployment, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    left = [exceptions.InvalidArgument("Service account x does not exist.")] * 2
+    left = [exceptions.InvalidArgument(said)] * 2
 
     def around(found: str, send: Callable[[], Any]) -> Any:
         if found == "CreateFunction" and left:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+import queue
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from google.api_core import exceptions
@@ -34,8 +38,9 @@ class Artifacts:
             if blob.exists():
                 return
             yield Progress(step, "started", size)
-            with suppress(exceptions.PreconditionFailed):  # another deployment has put the same there
-                blob.upload_from_filename(str(artifact.path), content_type="application/zip", if_generation_match=0)
+            for sent in _sent(blob, artifact):
+                if artifact.size > _PART_BYTES:
+                    yield Progress(step, "started", f"{sent * 100 // artifact.size} % of {size}")
         yield Progress(step, "done", size)
 
     def prune(self, bucket: str, digest: str) -> None:
@@ -48,6 +53,36 @@ class Artifacts:
 
     def _bucket(self, name: str) -> Any:
         return self._cloud.get("storage").bucket(_short(name))
+
+
+def _sent(blob: Any, artifact: Artifact) -> Iterator[int]:
+    """Uploads it; gives the bytes that are read, each time that Google's client reads a part."""
+    parts: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+    with _Watched(artifact.path, parts.put) as source, ThreadPoolExecutor(1) as pool:
+        future = pool.submit(
+            blob.upload_from_file, source, size=artifact.size, content_type="application/zip", if_generation_match=0
+        )
+        future.add_done_callback(lambda _: parts.put(None))
+        try:
+            yield from iter(parts.get, None)
+        finally:
+            source.stopped = not future.done()  # by Ctrl-C: the part on its way is the last
+        with suppress(exceptions.PreconditionFailed):  # another deployment has put the same there
+            future.result()
+
+
+class _Watched(io.FileIO):
+    def __init__(self, path: Path, told: Callable[[int], None]) -> None:
+        super().__init__(path)
+        self._told = told
+        self.stopped = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.stopped:
+            raise InterruptedError("the upload was interrupted")
+        data = super().read(size) or b""
+        self._told(self.tell())
+        return data
 
 
 def _short(name: str) -> str:

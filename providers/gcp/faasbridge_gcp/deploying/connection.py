@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from typing import Any
 
 from google.api_core import exceptions
 from google.api_core.future.polling import DEFAULT_POLLING
-from google.auth.exceptions import GoogleAuthError
+from google.auth.exceptions import GoogleAuthError, TransportError
+from requests import RequestException  # type: ignore[import-untyped, unused-ignore]
 
 from faasbridge.errors import ConfigError, DeployError, FaaSBridgeError
 from faasbridge.provider import Stage
@@ -21,7 +23,9 @@ from ..drivers.clients import Clients
 OPERATION_S = 1800.0
 _SETTLING_S = 60.0  # how long it may take until a service account that was just made is known everywhere
 _BUSY_S = 90.0
+_SPREADING_S = 300.0
 _TURNS = 3
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _LOG_IN = "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS"
 
 
@@ -31,9 +35,25 @@ class Cloud:
     def __init__(self, stage: Stage, clients: Clients) -> None:
         self.clients = clients
         self._stage = stage
+        self._logging_in = threading.Lock()
 
     def get(self, service: str) -> Any:
+        self._log_in()
         return self.clients.get(service)
+
+    def _log_in(self) -> None:
+        """Once for all clients. Each would do it by itself otherwise, and where it fails try again for a minute.
+
+        Raises GoogleAuthError.
+        """
+        with self._logging_in:
+            if self.clients.credentials is None and not self.clients.endpoints:
+                import google.auth
+                from google.auth.transport.requests import Request
+
+                found, _ = google.auth.default(scopes=[_SCOPE])  # type: ignore[no-untyped-call, unused-ignore]
+                found.refresh(Request())  # type: ignore[no-untyped-call, unused-ignore]
+                self.clients.credentials = found
 
     @cached_property
     def project(self) -> str:
@@ -111,20 +131,33 @@ def settled(call: Callable[..., Any], **arguments: Any) -> Any:
 
 
 def patient(call: Callable[..., Any], *arguments: Any) -> Any:
-    """Again where Google did not answer, or was asked too often within a minute: all of it may be done twice."""
-    deadline = time.monotonic() + _BUSY_S
+    """Again where Google did not answer, was asked too often within a minute, or does not know everywhere what was
+    given a moment ago: all of it may be done twice."""
+    began = time.monotonic()
     turn = 0
     while True:
         try:
             return call(*arguments)
-        except (exceptions.ServiceUnavailable, exceptions.InternalServerError):
-            if turn == _TURNS:
+        except (exceptions.ServiceUnavailable, exceptions.InternalServerError) as error:
+            if turn == _TURNS or _is_login(error):
                 raise
         except exceptions.TooManyRequests as error:
-            if not _is_rate(error) or time.monotonic() > deadline:
+            if not _is_rate(error) or time.monotonic() > began + _BUSY_S:
+                raise
+        except exceptions.GoogleAPICallError as error:
+            if not _is_spreading(error) or time.monotonic() > began + _SPREADING_S:
                 raise
         time.sleep(min(0.5 * 2**turn, 10.0))
         turn += 1
+
+
+def _is_spreading(error: exceptions.GoogleAPICallError) -> bool:
+    """Whether it is Eventarc's first time in a project, or a right that Eventarc has not heard of yet.
+
+    Source: hashicorp/terraform-provider-google#14584 and eventarc-samples#94, where the API's messages are.
+    """
+    text = str(error.message).lower()
+    return "propagated to the service agent" in text or '"eventarc.events.receiveevent" denied' in text
 
 
 def _is_rate(error: exceptions.GoogleAPICallError) -> bool:
@@ -140,9 +173,13 @@ def faults(what: str = "") -> Iterator[None]:
     except (ConfigError, FaaSBridgeError):
         raise
     except exceptions.RetryError as error:
+        if _is_login(error.cause):
+            raise DeployError(_of(what) + sentence(error.cause)) from error
         raise DeployError(f"{_of(what)}Google Cloud did not answer in time: {error}; run the command again") from error
     except exceptions.GoogleAPICallError as error:
         raise DeployError(_of(what) + sentence(error)) from error
+    except (TransportError, RequestException) as error:
+        raise DeployError(f"{_of(what)}Google Cloud cannot be reached: {' '.join(str(error).split())}") from error
     except GoogleAuthError as error:
         raise DeployError(f"Google Cloud does not accept the credentials, or there are none: {_LOG_IN}") from error
 
@@ -152,20 +189,27 @@ def sentence(error: exceptions.GoogleAPICallError) -> str:
     message = " ".join(str(error.message or error).split())
     reason, lower = getattr(error, "reason", None), message.lower()
     if _is_disabled(error):
-        service = (getattr(error, "metadata", None) or {}).get("service", "")
+        named = re.search(r"apis/api/([\w.-]+\.googleapis\.com)", message)
+        service = (getattr(error, "metadata", None) or {}).get("service", "") or (named[1] if named else "")
         command = f"gcloud services enable {service or 'THE-API'}"
         return f"the API {service or 'that this needs'} is disabled in the project: enable it with `{command}`"
     if reason == "BILLING_DISABLED" or ("billing" in lower and re.search(r"disabled|not enabled|to be enabled", lower)):
         return f"the project has no billing account, which this needs: link one in the console. {message}"
-    if isinstance(error, exceptions.ResourceExhausted):
+    if isinstance(error, exceptions.TooManyRequests):
         return f"a quota of the project is used up: {message}. Ask for more, or delete what is not needed"
-    if isinstance(error, exceptions.Unauthenticated):
+    if isinstance(error, exceptions.Unauthorized) or _is_login(error):
         return f"Google Cloud does not accept the credentials: {_LOG_IN}. {message}"
-    if isinstance(error, exceptions.PermissionDenied):
+    if isinstance(error, exceptions.Forbidden):
         return f"you lack a right that this needs: {message}"
     if isinstance(error, exceptions.ServiceUnavailable):
         return f"Google Cloud cannot be reached: {message}"
     return message
+
+
+def _is_login(error: Any) -> bool:
+    """What grpc makes of credentials that cannot be refreshed: as if the service could not be reached."""
+    text = str(getattr(error, "message", ""))
+    return isinstance(error, exceptions.ServiceUnavailable) and "metadata from plugin failed" in text
 
 
 def _is_disabled(error: exceptions.GoogleAPICallError) -> bool:

@@ -42,7 +42,7 @@ class Rollout:
         """Raises DeployError with the first cause."""
         planned: Planned = plan.token
         planned = replace(planned, actions=(*planned.actions, *_services_again(planned)))
-        run = _Run(plan.steps, planned)
+        run = self._run = _Run(plan.steps, planned)
         self._urls = dict(planned.urls)
         self._source = (_artifacts_of(planned), planned.artifact.sha256)
         self._heirs = _inboxes_of(planned)
@@ -77,7 +77,7 @@ class Rollout:
         elif action.verb == "update":
             kind.update(action.found, body, action.changed)
         else:
-            kind.delete(action.found)
+            self._delete(action)
             kind.create(action.name, body)
 
     def _function(self, kind: Any, action: Action, body: dict[str, Any]) -> None:
@@ -90,9 +90,9 @@ class Rollout:
                 changed = [*action.changed, *(("buildConfig",) if self._needs_source(action) else ())]
                 url = kind.update(action.found, body, dict.fromkeys(changed))
         except Exception as error:
-            words = last_words(self._cloud, action.name)
-            if words and hasattr(error, "message"):
-                error.message = f"{error.message} Its log ends with: {words}"
+            words = last_words(self._cloud, action.name, str(getattr(error, "message", "")))
+            if words:
+                error.message = f"{error.message} Its log ends with: {words}"  # type: ignore[attr-defined]
             raise
         self._urls[action.id] = url
 
@@ -108,7 +108,13 @@ class Rollout:
             heir = self._heirs.get((action.owner["name"], action.found.body["topic"]))
             if action.owner.get("part") == "inbox" and heir is not None:
                 drain(self._cloud, action.found, heir)
-        self._reader.kinds[action.type].delete(action.found)
+        self._delete(action)
+
+    def _delete(self, action: Action) -> None:
+        kind = self._reader.kinds[action.type]
+        for told in kind.emptied(action.found) if hasattr(kind, "emptied") else ():
+            self._run.tell(action, told)
+        kind.delete(action.found)
 
     def _change(self, change: policies.Change) -> None:
         if any("@gs-project-accounts." in each.member for each in change.add):
@@ -133,12 +139,16 @@ class _Run:
                 self._left[owner] = self._left.get(owner, 0) + 1
         self._started: set[tuple[str, str]] = set()
         self._done: set[tuple[str, str]] = set()
+        self._news: queue.SimpleQueue[tuple[Any, Future[None] | str]] = queue.SimpleQueue()
+
+    def tell(self, task: Any, text: str) -> None:
+        """How far a task is, from its thread."""
+        self._news.put((task, text))
 
     def all(self, tasks: list[tuple[Any, Callable[[Any], None]]]) -> Iterator[Progress]:
         """Raises DeployError with the first cause, once nothing runs any more."""
         if not tasks:
             return
-        ended: queue.SimpleQueue[tuple[Any, Future[None]]] = queue.SimpleQueue()
         waiting = list(reversed(tasks))
         running = 0
         cause: BaseException | None = None
@@ -148,11 +158,14 @@ class _Run:
                     task, act = waiting.pop()
                     yield from self._starts(task)
                     future = pool.submit(patient, act, task)
-                    future.add_done_callback(lambda done, task=task: ended.put((task, done)))  # type: ignore[misc]
+                    future.add_done_callback(lambda done, task=task: self._news.put((task, done)))  # type: ignore[misc]
                     running += 1
-                task, future = ended.get()
+                task, news = self._news.get()
+                if isinstance(news, str):
+                    yield from self._goes_on(task, news)
+                    continue
                 running -= 1
-                error = future.exception()
+                error = news.exception()
                 if error is None:
                     yield from self._ends(task)
                     continue
@@ -175,6 +188,11 @@ class _Run:
             if owner in self._steps and owner not in self._started:
                 self._started.add(owner)
                 yield Progress(self._steps[owner], "started")
+
+    def _goes_on(self, task: Any, text: str) -> Iterator[Progress]:
+        for owner in _owners(task):
+            if owner in self._steps and owner not in self._done:
+                yield Progress(self._steps[owner], "started", text)
 
     def _ends(self, task: Any) -> Iterator[Progress]:
         for owner in _owners(task):

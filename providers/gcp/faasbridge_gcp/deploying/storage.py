@@ -52,9 +52,12 @@ class Buckets:
         _set(bucket, body)
         bucket.patch()
 
+    def emptied(self, found: Found) -> Iterator[str]:
+        """Removes every object and old version; says how far it is: `3 of 4, 75 %`."""
+        return _empty(self._api, _short(found.name))
+
     def delete(self, found: Found) -> None:
-        for _ in empty(self._api, _short(found.name)):
-            pass
+        """Of an empty one."""
         try:
             self._api.bucket(_short(found.name)).delete()
         except exceptions.NotFound:
@@ -69,25 +72,29 @@ class Buckets:
         return min(len(found), 1000), len(found) > 1000
 
 
-def empty(api: Any, bucket: str) -> Iterator[int]:
-    """Removes every object and old version; tells how many it was so far."""
-    count = 0
-
+def _empty(api: Any, bucket: str) -> Iterator[str]:
     def remove(blob: Any) -> None:
         try:
             blob.delete()
         except exceptions.NotFound:
             return
 
+    count = 0
     try:
-        pages = api.list_blobs(bucket, versions=True).pages
+        # A request for a thousand more, so that whoever waits is told how far it is.
+        total = sum(1 for _ in api.list_blobs(bucket, versions=True, fields="items(name),nextPageToken"))
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
-            for page in pages:
+            for page in api.list_blobs(bucket, versions=True).pages:
                 count += sum(1 for _ in pool.map(remove, page))
                 if count:
-                    yield count
+                    yield share(count, total)
     except exceptions.NotFound:
         return
+
+
+def share(count: int, total: int) -> str:
+    total = max(count, total)
+    return f"{count:,} of {total:,}, {count * 100 // total} %"
 
 
 class Notifications:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from google.api_core import exceptions
 
 from ..template.document import Type
 from .connection import Cloud, finished
+from .storage import share
 
 if TYPE_CHECKING:
     from .kinds import Found
@@ -127,10 +128,13 @@ class Fields:
         field = message_of(self.message, {**body, "name": name})
         finished(self._api.update_field(request={"field": field, "update_mask": {"paths": ["ttl_config"]}}))
 
-    def delete(self, found: Found) -> None:
-        """The table's rows first: while the field says that it is a table, it is tried again."""
+    def emptied(self, found: Found) -> Iterator[str]:
+        """Removes the table's rows, while the field still says that it is a table; says how far it is."""
         database, _, rest = found.name.partition("/collectionGroups/")
-        empty(self._cloud, database, rest.partition("/")[0])
+        return _empty(collection(self._cloud, database, rest.partition("/")[0]))
+
+    def delete(self, found: Found) -> None:
+        """Of an empty one."""
         field = self.message(name=found.name)
         finished(self._api.update_field(request={"field": field, "update_mask": {"paths": ["ttl_config"]}}))
 
@@ -146,10 +150,12 @@ def rows(cloud: Cloud, database: str, name: str) -> tuple[int, bool]:
     return min(found, 1000), found > 1000
 
 
-def empty(cloud: Cloud, database: str, name: str) -> None:
-    documents = collection(cloud, database, name)
+def _empty(documents: Any) -> Iterator[str]:
+    total, count = int(documents.count().get()[0][0].value), 0
     while found := documents.select([]).limit(_AT_A_TIME).get():
         batch = documents._client.batch()
         for each in found:
             batch.delete(each.reference)
         batch.commit()
+        count += len(found)
+        yield share(count, total)

@@ -10,6 +10,7 @@ import io
 import re
 import shutil
 import stat
+import traceback
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,7 +24,11 @@ MAX_BYTES = 500 * 1024 * 1024  # https://cloud.google.com/functions/quotas, "Max
 
 
 class BuildFailure(Exception):
-    """Says why, as the end of the build's log would."""
+    """Says why, as the operation's error does; `log` has what the build's log has of it."""
+
+    def __init__(self, why: str, log: str = "") -> None:
+        super().__init__(why)
+        self.log = log or why
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ def _build(archive: bytes, runtime: str, folder: Path) -> Built:
     try:
         compile(main.read_bytes(), "main.py", "exec")
     except (SyntaxError, ValueError) as error:
-        raise BuildFailure(f"*** Sorry: {type(error).__name__}: {error}") from error
+        log = "".join(traceback.format_exception_only(error))
+        raise BuildFailure(f"*** Sorry: {type(error).__name__}: {getattr(error, 'msg', error)}", log) from error
     requirements = folder / "requirements.txt"
     wanted = _requirements(requirements.read_text("utf-8", "replace")) if requirements.is_file() else []
     if not any(re.match(r"functions[-_.]framework\b", each, re.IGNORECASE) for each in wanted):

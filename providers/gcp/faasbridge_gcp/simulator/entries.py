@@ -67,6 +67,22 @@ class Entries:
         if text.strip():
             self.add(_parsed(origin, stream, text))
 
+    def build(self, project: str, id: str, failure: str) -> None:
+        """What Cloud Build writes of a build that failed for that, an entry a line."""
+        step = 'Step #1 - "build": '
+        said = ["Sorry your project couldn't be built.", "ERROR: failed to build: exit status 1"]
+        lines = [f'starting build "{id}"', *(step + line for line in [*failure.splitlines(), "-" * 80, *said]), "ERROR"]
+        for line in lines:
+            entry = LogEntry(
+                log_name=f"projects/{project}/logs/cloudbuild",
+                insert_id=token_hex(8),
+                timestamp=datetime.now(UTC),
+                text_payload=line,
+            )
+            entry.resource.type = "build"
+            entry.resource.labels.update(project_id=project, build_id=id, build_trigger_id="")
+            self.add(entry)
+
     def request(self, origin: Origin, request: dict[str, Any], labels: dict[str, str], trace: str) -> None:
         """The entry that Cloud Run writes of each request."""
         entry = origin.entry("requests", datetime.now(UTC))
