@@ -174,16 +174,18 @@ class GcpDeployer:
             if address and (each.existing or (made is not None and made["name"] in there)):
                 found[each.kind, each.name] = address
                 if each.kind == "bucket":
-                    self._clients.signers.update(self._signer(spec, each.name, address))
+                    self._clients.signers.update(self._signers(spec, each.name, address))
         return found
 
-    def _signer(self, spec: AppSpec, bucket: str, address: str) -> Mapping[str, str]:
-        """URLs are signed in the name of a function that may do so."""
-        for operations in ({"sign_get", "sign_put"}, {"get", "put", "copy"}):
-            for function in sorted(spec.functions, key=lambda each: each.name):
-                if any(r.kind == "bucket" and r.name == bucket and r.operation in operations for r in function.rights):
-                    return {address: self._cloud.resolved(names.account(function.name, self._stage))}
-        return {}
+    def _signers(self, spec: AppSpec, bucket: str, address: str) -> Mapping[tuple[str, str], str]:
+        """URLs are signed in the name of a function that may itself do what they allow."""
+        found = {}
+        for method, operations in (("GET", ("sign_get", "get", "copy")), ("PUT", ("sign_put", "put", "copy"))):
+            for operation in reversed(operations):
+                for function in sorted(spec.functions, key=lambda each: each.name, reverse=True):
+                    if any((r.kind, r.name, r.operation) == ("bucket", bucket, operation) for r in function.rights):
+                        found[address, method] = self._cloud.resolved(names.account(function.name, self._stage))
+        return found
 
     @property
     def _parts(self) -> tuple[Reader, Planner, Rollout, Teardown]:

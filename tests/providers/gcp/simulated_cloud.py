@@ -183,8 +183,18 @@ class SimulatedCloud:
         policy.bindings.add(role=role, members=members)
         resource_client.set_iam_policy(request={"resource": resource, "policy": policy})
 
-    def settle(self, timeout_s: float = 20.0) -> None:
-        wait_until(lambda: not self.server.call("GET", "/left"), timeout_s)
+    def settle(self, timeout_s: float = 60.0) -> None:
+        left: Any = None
+
+        def settled() -> bool:
+            nonlocal left
+            left = self.server.call("GET", "/left")
+            return not left
+
+        try:
+            wait_until(settled, timeout_s)
+        except AssertionError:
+            pytest.fail(f"still in flight: {left}")
 
     def log_texts(self, service: str) -> list[str]:
         request = {

@@ -73,7 +73,11 @@ def signing(bucket: BucketDriver, cloud: SimulatedCloud) -> BucketDriver:
     account = cloud.accounts.create_service_account(
         name=f"projects/{PROJECT}", account_id=f"signer-{os.urandom(4).hex()}"
     )
-    clients = Clients(project=PROJECT, endpoints=dict(cloud.server.details), signers={"files": account.email})
+    policy = cloud.storage.bucket("files").get_iam_policy(requested_policy_version=3)
+    policy["roles/storage.objectUser"] = {f"serviceAccount:{account.email}"}
+    cloud.storage.bucket("files").set_iam_policy(policy)
+    signers = dict.fromkeys((("files", "GET"), ("files", "PUT")), account.email)
+    clients = Clients(project=PROJECT, endpoints=dict(cloud.server.details), signers=signers)
     return BucketDriver(Binding("gcp", "shop", "test", "bucket", "files", {"clients": clients}, "files"))
 
 

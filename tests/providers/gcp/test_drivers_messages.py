@@ -18,6 +18,7 @@ from faasbridge_gcp.drivers.errors import translated
 from faasbridge_gcp.drivers.queue import QueueDriver
 from faasbridge_gcp.drivers.secret import SecretDriver
 from faasbridge_gcp.drivers.topic import TopicDriver
+from faasbridge_gcp.limits import LIMITS
 
 sys.path.insert(0, str(Path(__file__).parent))
 from simulated_cloud import PROJECT, SimulatedCloud, running, subscription, topic
@@ -65,6 +66,30 @@ def test_many_messages_are_all_published(cloud: SimulatedCloud) -> None:
     found = received(cloud, "many", 25)
     assert {body for body, _, _ in found} == {b"%d" % i for i in range(25)}
     assert len({id for _, _, id in found}) == 25
+
+
+@pytest.mark.parametrize(("ordered", "keys"), [(True, {"0"}), (False, {""})])
+def test_messages_of_an_ordered_queue_have_one_key(cloud: SimulatedCloud, ordered: bool, keys: set[str]) -> None:
+    name = f"in-order-{ordered}"
+    subscribed(cloud, name)
+    clients = Clients(project=PROJECT, endpoints=dict(cloud.server.details))
+    options = {"clients": clients, "ordered": ordered}
+    driver = QueueDriver(Binding("gcp", "shop", "test", "queue", "jobs", options, topic(name)))
+    driver.send(b"1", {}, 0)
+    driver.send_many([b"2", b"3"])
+    answer = cloud.subscriber.pull(subscription=subscription(name), max_messages=10, timeout=10)
+    assert {got.message.ordering_key for got in answer.received_messages} == keys
+
+
+def test_the_largest_message_passes_and_a_larger_one_is_too_large(cloud: SimulatedCloud) -> None:
+    """On Google Cloud alone; an app's targets may take less."""
+    subscribed(cloud, "large")
+    driver = bound(QueueDriver, "queue", cloud, topic("large"))
+    largest = LIMITS.message_bytes
+    assert largest is not None
+    assert driver.send(b"x" * largest, {"colour": "red"}, 0)
+    with pytest.raises(PayloadTooLarge, match="Put the data into a bucket"):
+        driver.send(b"x" * 10_000_000, {}, 0)
 
 
 def test_a_queue_that_is_not_there_is_said_to_be_missing(cloud: SimulatedCloud) -> None:

@@ -235,6 +235,9 @@ def handle(request):
     parent = f"projects/{PROJECT}"
     cloud.secrets.create_secret(parent=parent, secret_id="told", secret={"replication": {"automatic": {}}})
     cloud.secrets.add_secret_version(parent=f"{parent}/secrets/told", payload={"data": b"value"})
+    cloud.grant(
+        cloud.secrets, f"{parent}/secrets/told", "roles/secretmanager.secretAccessor", f"serviceAccount:{account}"
+    )
     files = {"main.py": code, "requirements.txt": "google-cloud-secret-manager\nrequests\n"}
     function = cloud.function(files, service_account_email=account)
     operation = cloud.functions.create_function(parent=PARENT, function_id="knowing", function=function)

@@ -42,8 +42,10 @@ class BySignBlob(credentials.AnonymousCredentials, credentials.Signing):
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedCloud]:
     with running(tmp_path_factory.mktemp("cloud")) as found:
-        found.storage.create_bucket("signed-objects")
-        found.account("signer-one")
+        bucket = found.storage.create_bucket("signed-objects")
+        policy = bucket.get_iam_policy(requested_policy_version=3)
+        policy["roles/storage.objectUser"] = {f"serviceAccount:{found.account('signer-one')}"}
+        bucket.set_iam_policy(policy)
         yield found
 
 

@@ -133,7 +133,7 @@ class BucketDriver:
             content_type=content_type,
             headers=dict(headers),
             api_access_endpoint=self._clients.endpoints.get("storage") or self.client.api_endpoint,
-            credentials=credentials(self._clients, self._bucket.name, self._what),
+            credentials=credentials(self._clients, self._bucket.name, method, self._what),
         )
         return url
 

@@ -31,8 +31,8 @@ class Clients:
     """`get("publisher")` gives Google's client. What is not given comes from where the SDK takes it.
 
     `endpoints`: `google` is host and port of every gRPC service without TLS, `firestore` of Firestore, `storage` a URL,
-    for simulators. Then no credentials are sent there. `signers`: bucket -> the service account in whose name its URLs
-    are signed; `FAASBRIDGE_ACCOUNT` for those that are not there.
+    for simulators. Then no credentials are sent there. `signers`: bucket and method -> in whose name, a service
+    account's, URLs are signed; `FAASBRIDGE_ACCOUNT` for those that are not there.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Clients:
         project: str | None = None,
         endpoints: Mapping[str, str] | None = None,
         credentials: Any = None,
-        signers: Mapping[str, str] | None = None,
+        signers: Mapping[tuple[str, str], str] | None = None,
     ) -> None:
         self.project = project or os.environ.get("GOOGLE_CLOUD_PROJECT") or None
         self.endpoints = dict(endpoints or {})
@@ -59,9 +59,9 @@ class Clients:
     def firestore(self, project: str, database: str) -> Any:
         return self.once(f"firestore {project} {database}", lambda: self._firestore(project, database))
 
-    def signer(self, bucket: str) -> str:
-        """The service account that signs the bucket's URLs; empty where there is none."""
-        return self.signers.get(bucket) or os.environ.get("FAASBRIDGE_ACCOUNT") or ""
+    def signer(self, bucket: str, method: str) -> str:
+        """The service account that signs the bucket's URLs for that method; empty where there is none."""
+        return self.signers.get((bucket, method)) or os.environ.get("FAASBRIDGE_ACCOUNT") or ""
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         found = self._made.get(name)

@@ -17,7 +17,7 @@ _CREDENTIALS = frozenset(("Unauthorized", "Unauthenticated", "DefaultCredentials
 _THROTTLED = frozenset(("TooManyRequests", "ResourceExhausted"))
 _CONFLICT = frozenset(("Aborted", "AlreadyExists", "Conflict", "PreconditionFailed", "FailedPrecondition"))
 _INVALID = frozenset(("BadRequest", "InvalidArgument", "OutOfRange"))
-_TOO_LARGE = ("too large", "too big", "exceeds the maximum", "longer than", "larger than")
+_TOO_LARGE = ("too large", "too big", "size exceeds", "exceeds the maximum", "longer than", "larger than")
 
 
 def call(what: str, method: Callable[..., Any], /, *arguments: Any, **parameters: Any) -> Any:

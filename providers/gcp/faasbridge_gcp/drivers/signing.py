@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from .clients import Clients
 
 
-def credentials(clients: Clients, bucket: str, what: str) -> Any:
+def credentials(clients: Clients, bucket: str, method: str, what: str) -> Any:
     """For `generate_signed_url`. Raises PermissionDenied where no account may sign."""
-    account = clients.signer(bucket)
+    account = clients.signer(bucket, method)
     if account:
         return Remote(clients, account)
     own = clients.get("storage")._credentials

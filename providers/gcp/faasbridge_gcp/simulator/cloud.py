@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Awaitable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from faasbridge.simulation import serving
 
 from . import http_client, objects, signatures
 from .broker import Broker
-from .buckets import Buckets
+from .buckets import Bucket, Buckets
+from .callers import Addresses, Callers
 from .deployments import Deployments, Surroundings
 from .entries import Entries
 from .http_client import Answer, Headers
@@ -26,6 +28,7 @@ from .metadata import Metadata
 from .names import APP_LABEL, STAGE_LABEL
 from .operations import Operations
 from .rest import Rest
+from .rights import Rights, project_of
 from .rpc import MAX_MESSAGE_BYTES, Refusal, Servicer, handlers, invalid, is_disabled
 from .services.accounts import Accounts
 from .services.apis import ServiceUsage
@@ -72,7 +75,10 @@ class Cloud(serving.Cloud):
         self.operations = Operations()
         self.metadata = Metadata(self.tokens)
         self.buckets = Buckets(policies, lambda name: name in self.broker.topics)
-        self.storage = Storage(self._listening.storage, self.buckets, self._publish, self._check_caller)
+        rights = Rights(policies, self.accounts.permissions)
+        self.storage = Storage(
+            self._listening.storage, self.buckets, self._publish, self._signer, partial(_may_in_bucket, rights)
+        )
         self.triggers = Triggers(
             self._listening.triggers, lambda: self.local.firestore, self.tokens.identity, immediate=self._test
         )
@@ -83,9 +89,10 @@ class Cloud(serving.Cloud):
         self.broker = Broker(self.local.pubsub, policies, self.post, self.tokens.identity, immediate=self._test)
         self._server = grpc.aio.server(options=[("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)])
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
-        surroundings = Surroundings(sources, self._sockets, self.address, self.env, self.storage.fetch)
+        surroundings = Surroundings(sources, self._sockets, self._addresses, self.storage.fetch)
         self.deployments = Deployments(surroundings, self.entries, self.tokens, policies, self.metadata)
         services = self._services()
+        self.callers = Callers(rights, services, self.storage, self.local.firestore, self._check)
         self._server.add_generic_rpc_handlers([handlers(each, self._check) for each in services])
         self.rest = Rest(self.functions, self.operations, self._check)
         await self.rest.start()
@@ -100,14 +107,8 @@ class Cloud(serving.Cloud):
     async def broken(self) -> str:
         return await self.local.ended()
 
-    @property
-    def env(self) -> dict[str, str]:
-        """How Google's SDKs find what is here."""
-        return {
-            "PUBSUB_EMULATOR_HOST": self.address,
-            "FIRESTORE_EMULATOR_HOST": self.local.firestore,
-            "STORAGE_EMULATOR_HOST": self.storage.url,
-        }
+    async def _addresses(self, email: str) -> Addresses:
+        return await self.callers.addresses(email)
 
     async def _publish(self, topic: str, messages: list[PubsubMessage]) -> list[str]:
         return await self.broker.publish(topic, messages)
@@ -136,8 +137,8 @@ class Cloud(serving.Cloud):
             Subscriber(self.broker, is_account),
         ]
 
-    def _check_caller(self, request: objects.Request) -> None:
-        signatures.check(request, self.tokens.is_signature, self.accounts.is_account)
+    def _signer(self, request: objects.Request) -> str | None:
+        return signatures.signer(request, self.tokens.is_signature, self.accounts.is_account)
 
     def _check(self, api: str) -> Refusal | None:
         return is_disabled(api, self.apis.disabled, "simulated")
@@ -223,6 +224,7 @@ class Cloud(serving.Cloud):
             "triggers",
             "operations",
             "deployments",
+            "callers",
             "rest",
             "metadata",
             "storage",
@@ -234,3 +236,10 @@ class Cloud(serving.Cloud):
         if hasattr(self, "_server"):
             await self._server.stop(0)
         shutil.rmtree(self._sockets, ignore_errors=True)
+
+
+def _may_in_bucket(rights: Rights, email: str, permission: str, bucket: Bucket | None) -> bool:
+    if bucket is None:
+        return rights.has(email, permission, "", project_of(email))
+    name = f"projects/_/buckets/{bucket.name}"
+    return rights.has(email, permission, name, bucket.project, kept_at=f"buckets/{bucket.name}")

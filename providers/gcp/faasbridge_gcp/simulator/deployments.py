@@ -19,6 +19,7 @@ import grpc  # type: ignore[import-untyped, unused-ignore]
 from google.cloud import functions_v2 as api
 
 from .builds import BuildFailure, Built, build
+from .callers import Addresses
 from .entries import Entries, Origin
 from .fronts import Front
 from .instances import Command, StartFailure
@@ -47,13 +48,12 @@ class Service:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What all functions run in. `env`: the emulators' variables; `api`: the address of the simulated Google APIs;
+    """What all functions run in. `addresses(account)`: where a function in its name reaches Google's APIs;
     `fetch(bucket, object)`: a source archive."""
 
     folder: Path
     sockets: Path
-    api: str
-    env: dict[str, str]
+    addresses: Callable[[str], Awaitable[Addresses]]
     fetch: Callable[[str, str], Awaitable[bytes]]
 
 
@@ -164,17 +164,20 @@ class Deployments:
             return await asyncio.shield(task)
         except BuildFailure as failure:
             self._builds.pop(key, None)
-            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, _failed_build(function.name, str(failure))) from failure
+            id = str(uuid4())
+            self._entries.build(part(function.name, "projects"), id, failure.log)
+            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, _failed_build(function.name, id, str(failure))) from failure
 
     async def _revision(self, function: api.Function, built: Built, origin: Origin) -> Revision:
         config = function.service_config
         account = config.service_account_email or DEFAULT_ACCOUNT
         metadata = await self._metadata.address(origin.project, origin.region, account)
+        addresses = await self._surroundings.addresses(account)
         env = {
             # Set for functions made by this API: cloud.google.com/functions/docs/concepts/java-runtime, "Execution ID".
             "LOG_EXECUTION_ID": "true",
             **config.environment_variables,
-            **self._surroundings.env,
+            **addresses.env,
             "PATH": f"{built.python.parent}:/usr/local/bin:/usr/bin:/bin",
             "HOME": str(self._surroundings.folder),
             "LANG": "C.UTF-8",
@@ -192,7 +195,7 @@ class Deployments:
             built.folder,
             env,
             self._surroundings.sockets,
-            self._surroundings.api,
+            addresses.google,
             lambda stream, text: self._entries.line(origin, stream, text),
         )
         return Revision(
@@ -205,10 +208,10 @@ class Deployments:
         )
 
 
-def _failed_build(name: str, why: str) -> str:
+def _failed_build(name: str, id: str, why: str) -> str:
     return (
         f"Build failed with status: FAILURE and message: {why}. For more details see the logs at "
-        f"https://console.cloud.google.com/cloud-build/builds;region={part(name, 'locations')}"
+        f"https://console.cloud.google.com/cloud-build/builds;region={part(name, 'locations')}/{id}"
         f"?project={part(name, 'projects')}"
     )
 

@@ -15,6 +15,7 @@ _OBJECT = re.compile(r"/(?:upload/|download/)?storage/v1/b/([^/]+)/o/([^/]+)")
 _INSERT = re.compile(r"/upload/(?:resumable/|storage/v1/)?(?:storage/v1/)?b/([^/]+)/o")
 _COPY = re.compile(r"/storage/v1/b/[^/]+/o/[^/]+/(?:rewriteTo|copyTo)/b/([^/]+)/o/([^/]+)")
 _COMPOSE = re.compile(r"/storage/v1/b/([^/]+)/o/([^/]+)/compose")
+_VERBS = {"DELETE": "delete", "PATCH": "update", "PUT": "update"}
 _RESERVED = ("storage", "upload", "download", "batch", "b", "_internal", "resumable")
 
 
@@ -71,6 +72,38 @@ def change_of(request: Request, uploads: dict[str, Change]) -> Change | None:
         return None
     wanted = request.headers.get("x-goog-if-generation-match")
     return Change("write" if method == "PUT" else "delete", unquote(bucket), unquote(name), wanted)
+
+
+def permissions_of(request: Request) -> list[tuple[str, str]]:
+    """What who asks must be allowed: permission and bucket, which is empty for what concerns none. The permission to
+    overwrite comes on top.
+
+    Source: https://cloud.google.com/storage/docs/access-control/iam-json, .../iam-xml. A resumable upload's own URL is
+    enough to go on with it.
+    """
+    path, method = request.path, request.method
+    if "upload_id" in request.query:
+        return []
+    if found := _COPY.fullmatch(path):
+        source = _OBJECT.match(path)
+        assert source is not None
+        return [("storage.objects.get", unquote(source[1])), ("storage.objects.create", unquote(found[1]))]
+    if found := _COMPOSE.fullmatch(path):
+        return [("storage.objects.get", unquote(found[1])), ("storage.objects.create", unquote(found[1]))]
+    if found := _INSERT.fullmatch(path):
+        return [("storage.objects.list" if method == "GET" else "storage.objects.create", unquote(found[1]))]
+    if found := _OBJECT.fullmatch(path):
+        return [(f"storage.objects.{_VERBS.get(method, 'get')}", unquote(found[1]))]
+    if found := re.fullmatch(r"/storage/v1/b/([^/]+)(/o)?/?", path):
+        verb = "list" if found[2] else _VERBS.get(method, "get")
+        return [(f"storage.{'objects' if found[2] else 'buckets'}.{verb}", unquote(found[1]))]
+    bucket, _, name = path.lstrip("/").partition("/")
+    if bucket in _RESERVED:
+        return [("storage.buckets.admin", "")]  # buckets' policies and notifications, other buckets: an administrator's
+    if not name:
+        return [("storage.objects.list" if method == "GET" else "storage.buckets.admin", unquote(bucket))]
+    verb = "create" if method in ("PUT", "POST") else _VERBS.get(method, "get")
+    return [(f"storage.objects.{verb}", unquote(bucket))]
 
 
 def _name_in(request: Request) -> str:

@@ -6,7 +6,7 @@ Source: https://cloud.google.com/iam/docs/reference/rest/v1/Policy (etags, versi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 import grpc  # type: ignore[import-untyped, unused-ignore]
@@ -69,6 +69,12 @@ class Policies:
             if binding.role == role
             for member in binding.members
         }
+
+    def given(self, resource: str, member: str) -> Iterator[tuple[str, str]]:
+        """The member's roles on the resource, each with the expression of its condition, empty for none."""
+        for binding in self._policies[resource].bindings if resource in self._policies else ():
+            if {member, "allUsers", "allAuthenticatedUsers"} & {*binding.members}:
+                yield binding.role, binding.condition.expression
 
     def drop(self, resource: str) -> None:
         self._policies.pop(resource, None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import grpc  # type: ignore[import-untyped, unused-ignore]
@@ -20,6 +21,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[i
 log = logging.getLogger(__name__)
 
 Method = TypeVar("Method", bound=Callable[..., Any])
+Message = TypeVar("Message")
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
@@ -110,18 +112,22 @@ def is_disabled(api: str, disabled: Iterable[str], project: str) -> Refusal | No
     return Refusal(grpc.StatusCode.PERMISSION_DENIED, text, detail)
 
 
-def handlers(servicer: Servicer, check: Callable[[str], Refusal | None]) -> grpc.GenericRpcHandler:
-    """`check(api)` says why an API may not be called now."""
+def handlers(
+    servicer: Servicer,
+    check: Callable[[str], Refusal | None],
+    may: Callable[[str, Any], Refusal | None] = lambda method, request: None,
+) -> grpc.GenericRpcHandler:
+    """`check(api)` says why an API may not be called now, `may(method, request)` why not by who is here."""
     table: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
     for name, method in servicer.methods().items():
         deserialize = parser(method.rpc_request)  # type: ignore[attr-defined]
         if method.rpc_stream:  # type: ignore[attr-defined]
             table[name] = grpc.stream_stream_rpc_method_handler(
-                _streaming(method), request_deserializer=deserialize, response_serializer=serialize
+                _streaming(method, partial(may, name)), request_deserializer=deserialize, response_serializer=serialize
             )
         else:
             table[name] = grpc.unary_unary_rpc_method_handler(
-                _unary(method, servicer.api_name, check),
+                _unary(method, servicer.api_name, check, partial(may, name)),
                 request_deserializer=deserialize,
                 response_serializer=serialize,
             )
@@ -129,10 +135,13 @@ def handlers(servicer: Servicer, check: Callable[[str], Refusal | None]) -> grpc
 
 
 def _unary(
-    method: Callable[[Any], Awaitable[Any]], api: str, check: Callable[[str], Refusal | None]
+    method: Callable[[Any], Awaitable[Any]],
+    api: str,
+    check: Callable[[str], Refusal | None],
+    may: Callable[[Any], Refusal | None],
 ) -> Callable[[Any, Any], Awaitable[Any]]:
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-        refusal = check(api)
+        refusal = check(api) or may(request)
         if refusal is None:
             try:
                 return await method(request)
@@ -143,26 +152,39 @@ def _unary(
             except Exception as error:
                 log.exception("%s failed", method.__qualname__)
                 refusal = Refusal(grpc.StatusCode.INTERNAL, f"the simulator failed: {error!r}")
-        return await _abort(context, refusal)
+        return await abort(context, refusal)
 
     return call
 
 
-def _streaming(method: Callable[[AsyncIterator[Any]], AsyncIterator[Any]]) -> Callable[[Any, Any], AsyncIterator[Any]]:
+def _streaming(
+    method: Callable[[AsyncIterator[Any]], AsyncIterator[Any]], may: Callable[[Any], Refusal | None]
+) -> Callable[[Any, Any], AsyncIterator[Any]]:
     async def call(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         try:
-            async for response in method(requests):
+            first = await anext(aiter(requests), None)
+            refusal = may(first) if first is not None else None
+            if refusal is not None:
+                raise refusal
+            async for response in method(with_first(first, requests)):
                 yield response
         except Refusal as refusal:
-            await _abort(context, refusal)
+            await abort(context, refusal)
         except grpc.aio.AioRpcError as error:
             await context.abort(error.code(), error.details() or "")
 
     return call
 
 
-async def _abort(context: grpc.aio.ServicerContext[Any, Any], refusal: Refusal | None) -> Any:
-    assert refusal is not None
+async def with_first(first: Message | None, rest: AsyncIterator[Message]) -> AsyncIterator[Message]:
+    """A stream of which the first message, None for none, was taken already."""
+    if first is not None:
+        yield first
+        async for each in rest:
+            yield each
+
+
+async def abort(context: grpc.aio.ServicerContext[Any, Any], refusal: Refusal) -> Any:
     metadata = ()
     if refusal.details:
         metadata = (("grpc-status-details-bin", refusal.status().SerializeToString()),)  # type: ignore[assignment]

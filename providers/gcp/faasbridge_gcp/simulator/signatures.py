@@ -22,23 +22,27 @@ def is_json_api(request: Request) -> bool:
     return request.path.startswith(_JSON_PATHS)
 
 
-def check(request: Request, is_signature: Callable[[bytes, bytes], bool], is_account: Callable[[str], bool]) -> None:
-    """Raises StorageError. `is_signature(text, signature)` knows what this simulator signed."""
+def signer(
+    request: Request, is_signature: Callable[[bytes, bytes], bool], is_account: Callable[[str], bool]
+) -> str | None:
+    """The account that signed the URL, None where none did. Raises StorageError. `is_signature(text, signature)` knows
+    what this simulator signed."""
     query = request.query
     if "X-Goog-Signature" in query:
-        _check_signed(request, query, is_signature, is_account)
-    elif not is_json_api(request) and "authorization" not in request.headers:
+        return _signed(request, query, is_signature, is_account)
+    if not is_json_api(request) and "authorization" not in request.headers:
         raise StorageError(
             403, "Anonymous caller does not have access to the Google Cloud Storage object.", "forbidden"
         )
+    return None
 
 
-def _check_signed(
+def _signed(
     request: Request,
     query: dict[str, str],
     is_signature: Callable[[bytes, bytes], bool],
     is_account: Callable[[str], bool],
-) -> None:
+) -> str:
     try:
         began = datetime.strptime(query["X-Goog-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         lasts = int(query["X-Goog-Expires"])
@@ -58,6 +62,7 @@ def _check_signed(
         text = "The request signature we calculated does not match the signature you provided."
         raise StorageError(403, text, "SignatureDoesNotMatch")
     _check_length(request, signed)
+    return account
 
 
 def _canonical(request: Request, signed: list[str]) -> str:

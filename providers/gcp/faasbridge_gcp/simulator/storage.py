@@ -19,30 +19,38 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, read_body, send_response
 
 from . import cors, http_client
-from .buckets import AGENT, Buckets, StorageError
+from .buckets import AGENT, Bucket, Buckets, StorageError
 from .http_client import Answer, Headers
 from .notifications import DELETE, FINALIZE, METADATA, Publish, notify
-from .objects import Change, Request, change_of
+from .objects import Change, Request, change_of, permissions_of
 from .signatures import is_json_api
 
 UPLOADS = "gcf-v2-uploads-"  # Google's own buckets for functions' sources
 _BUCKET = re.compile(r"/storage/v1/b/([^/]+)(/.*)?")
-_DROPPED = ("connection", "transfer-encoding", "content-length", "date", "server", "keep-alive")
+_DROPPED = ("host", "connection", "transfer-encoding", "content-length", "date", "server", "keep-alive")
 _JSON = [("content-type", "application/json; charset=UTF-8")]
 _UNMET = "At least one of the pre-conditions you specified did not hold."
 
 
 class Storage:
-    """`server` is the address of fake-gcs-server, which must name this front's `url` as its own. `check` raises
-    StorageError for who may not ask."""
+    """`server` is the address of fake-gcs-server, which must name this front's `url` as its own. `signer` gives the
+    account that signed a request, and raises StorageError for who may not ask at all. `may(account, permission,
+    bucket)`: whether it has that right, on the project where no bucket is meant.
+    """
 
     def __init__(
-        self, listening: socket.socket, buckets: Buckets, publish: Publish, check: Callable[[Request], None]
+        self,
+        listening: socket.socket,
+        buckets: Buckets,
+        publish: Publish,
+        signer: Callable[[Request], str | None],
+        may: Callable[[str, str, Bucket | None], bool],
     ) -> None:
-        self._check = check
+        self._signer = signer
+        self._may = may
         self._buckets = buckets
         self._publish = publish
-        self._http = HttpServer(self._asgi, listening)
+        self._http = HttpServer(self.asgi(None), listening)
         self.url = buckets.url = self._http.url
         self.server = ""
         self._sources: dict[tuple[str, str], bytes] = {}
@@ -80,26 +88,37 @@ class Storage:
             targets = [f"/storage/v1/b/{bucket}/o/{quote(each['name'], safe='')}" for each in items]
             await asyncio.gather(*(self._ask("DELETE", target) for target in targets))
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request, caller: str | None) -> Answer:
+        """`caller`: the service account that asks; None for the project's owner."""
         if is_json_api(request):
-            return await self._answer(request)
+            return await self._answer(request, caller)
         bucket = self._buckets.buckets.get(unquote(request.path.lstrip("/").partition("/")[0]))
         rules = bucket.resource.get("cors", ()) if bucket is not None else ()
         if request.method == "OPTIONS":  # a browser asks this without what it is signed with
             return cors.preflight(rules, request.headers)
-        return cors.shared(rules, request.method, request.headers, await self._answer(request))
+        return cors.shared(rules, request.method, request.headers, await self._answer(request, caller))
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, request: Request, caller: str | None) -> Answer:
         try:
             if (request.path.startswith(f"/{UPLOADS}")) and request.method == "PUT":
                 bucket, _, name = request.path.lstrip("/").partition("/")
                 self._sources[bucket, unquote(name)] = request.body
                 return Answer(200)
-            self._check(request)
+            caller = self._signer(request) or caller
+            for permission, name in permissions_of(request):
+                self._permit(caller, permission, name)
             described = await self._described(request)
-            return described if described is not None else await self._relayed(request)
+            return described if described is not None else await self._relayed(request, caller)
         except StorageError as error:
             return _json(error.body, error.status)
+
+    def _permit(self, caller: str | None, permission: str, name: str) -> None:
+        if caller is None or self._may(caller, permission, self._buckets.find(name) if name else None):
+            return
+        where = f"bucket {name}" if name else "project"
+        text = f"{caller} does not have {permission} access to the Google Cloud Storage {where}."
+        text += f" Permission '{permission}' denied on resource (or it may not exist)."
+        raise StorageError(403, text, "forbidden")
 
     async def _described(self, request: Request) -> Answer | None:
         """What concerns buckets themselves; None for objects."""
@@ -154,7 +173,7 @@ class Storage:
             return Answer(204)
         return _json(bucket.notifications[id])
 
-    async def _relayed(self, request: Request) -> Answer:
+    async def _relayed(self, request: Request, caller: str | None) -> Answer:
         """An object's request, with its conditions before and its notifications behind."""
         if request.path.startswith("/batch/"):
             raise StorageError(501, "the simulator takes no batch requests: send them one by one", "notImplemented")
@@ -163,6 +182,8 @@ class Storage:
             return await self._forward(request)
         async with self._locks[change.bucket, change.name]:
             before = await self._metadata(change.bucket, change.name)
+            if change.kind == "write" and before is not None:
+                self._permit(caller, "storage.objects.delete", change.bucket)
             _check_condition(change, before)
             answer = await self._forward(request)
             if change.starts:
@@ -215,14 +236,16 @@ class Storage:
 
     async def _forward(self, request: Request) -> Answer:
         headers: Headers = [(name, value) for name, value in request.headers.items() if name not in _DROPPED]
+        headers.append(("host", urlsplit(self.url).netloc))  # by which it knows that an XML API's request is meant
         target = request.target
         if not is_json_api(request) and request.method in ("PUT", "POST") and "X-Goog-Algorithm" not in target:
             # The server behind takes uploads of the XML API only where they look signed.
             target += ("&" if "?" in target else "?") + "X-Goog-Algorithm=GOOG4-RSA-SHA256"
         return await http_client.send(self.server, request.method, target, headers, request.body)
 
-    @property
-    def _asgi(self) -> Asgi:
+    def asgi(self, caller: str | None) -> Asgi:
+        """The server for one service account, or with None for the project's owner."""
+
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
                 return
@@ -230,7 +253,7 @@ class Storage:
             query = scope["query_string"].decode("latin-1")
             target = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-            answer = await self.answer(Request(scope["method"], target, headers, body))
+            answer = await self.answer(Request(scope["method"], target, headers, body), caller)
             given = [(name.lower(), value) for name, value in answer.headers if name.lower() not in ("server", "date")]
             await send_response(send, scope["method"], answer.status, given, answer.body)
 

@@ -43,6 +43,11 @@ class Accounts(HasPolicies):
     def exists(self, resource: str) -> bool:
         return self.is_account(last(resource))
 
+    def permissions(self, role: str) -> tuple[str, ...]:
+        """Those of a custom role; none of one that is not there."""
+        found = self.roles.get(role)
+        return () if found is None or found.deleted else tuple(found.included_permissions)
+
     def _account(self, name: str) -> api.ServiceAccount:
         """By email or unique id, under its project's name or `-`."""
         wanted = last(name)
