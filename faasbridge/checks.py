@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints, is_typeddict
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
 from . import plugins
 from .errors import ConfigError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .config import Project
 
 _RESERVED_PATHS = ("/robots.txt", "/favicon.ico")
+_KINDS: Mapping[object, str] = {bool: "true or false", int: "a whole number", str: "text"}
 
 
 def check(spec: AppSpec, project: Project) -> list[Finding]:
@@ -147,9 +148,15 @@ def _settings(spec: AppSpec, header: str, table: Mapping[str, Any], declaration:
         of_each = get_args(hint)[1] if get_origin(hint) is dict else None
         if hint is None:
             yield Finding("stage.setting", f"{header}: there is no setting {name!r}{nearest(name, known)}")
-        elif hint in (bool, str) and not isinstance(value, hint):
-            kind = "true or false" if hint is bool else "text"
-            yield Finding("stage.setting", f"{header}: {name} is {kind}, not {value!r}")
+        elif hint in _KINDS and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
+            yield Finding("stage.setting", f"{header}: {name} is {_KINDS[hint]}, not {value!r}")
+        elif get_origin(hint) is Literal and value not in get_args(hint):
+            words = ", ".join(get_args(hint))
+            yield Finding("stage.setting", f"{header}: {name} is one of {words}, not {value!r}")
+        elif is_typeddict(hint) and not isinstance(value, Mapping):  # storage = {...}
+            yield Finding("stage.setting", f"{header}: {name} is a table, not {value!r}")
+        elif is_typeddict(hint):
+            yield from _settings(spec, f"{header[:-1]}.{name}]", value, hint)
         elif of_each is not None and is_typeddict(of_each):  # tables.photos = {...}
             declared = [each.name for each in spec.resources if f"{each.kind}s" == name]
             for resource, settings in value.items():

@@ -137,6 +137,32 @@ def test_settings_of_a_stage_that_are_misspelt_are_errors() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"resouce_group": "x"}, "azure]: there is no setting 'resouce_group'; did you mean 'resource_group'?"),
+        (
+            {"storage": {"redundency": "x"}},
+            "azure.storage]: there is no setting 'redundency'; did you mean 'redundancy'?",
+        ),
+        ({"storage": {"redundancy": "ZRS"}}, "azure.storage]: redundancy is one of Standard_LRS, Standard_ZRS, "),
+        ({"vault": {"retention_days": "90"}}, "azure.vault]: retention_days is a whole number, not '90'"),
+        ({"vault": {"retention_days": True}}, "azure.vault]: retention_days is a whole number, not True"),
+        ({"logs": 90}, "azure]: logs is a table, not 90"),
+        ({"tenant": 1}, "azure]: tenant is text, not 1"),
+    ],
+)
+def test_settings_in_tables_of_a_stage_are_looked_at_too(settings: Any, said: str) -> None:
+    ((code, severity, text),) = findings(App("shop"), stages={"prod": {"azure": settings}})
+    assert (code, severity) == ("stage.setting", "error")
+    assert text.startswith(f"[tool.faasbridge.stages.prod.{said}")
+
+
+def test_settings_of_a_stage_that_are_right_are_no_finding() -> None:
+    azure = {"location": "westeurope", "storage": {"redundancy": "Standard_ZRS"}, "vault": {"retention_days": 90}}
+    assert findings(App("shop"), stages={"prod": {"azure": azure}}) == []
+
+
 def test_a_target_that_is_not_installed_is_a_warning_and_an_unknown_one_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

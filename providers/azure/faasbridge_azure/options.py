@@ -68,6 +68,7 @@ class StageSettings(TypedDict, total=False):
 
     subscription: str
     tenant: str
+    """Whose the subscription is, where it is not the one that is logged in to."""
     resource_group: str
     """`<app>-<stage>` where it is not given."""
     location: str
@@ -77,6 +78,9 @@ class StageSettings(TypedDict, total=False):
     storage: StorageSettings
     vault: VaultSettings
     logs: LogSettings
+    resource_manager: str
+    """The address of another cloud's than the public one's; so is the next."""
+    log_analytics: str
 
 
-OPTIONS: Mapping[str, type] = {"function": EventOptions, "api": ApiOptions}
+OPTIONS: Mapping[str, type] = {"function": EventOptions, "api": ApiOptions, "stage": StageSettings}
