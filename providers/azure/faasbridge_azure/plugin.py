@@ -70,7 +70,7 @@ class Azure:
         from .deployer import AzureDeployer
         from .drivers.clients import Clients
 
-        return AzureDeployer(stage, Clients())
+        return AzureDeployer(stage, Clients(tenant=stage.settings.get("tenant")))
 
     def simulator(self, stage: Stage, *, test: bool = False) -> Simulator:
         from .simulator import AzureSimulator

@@ -14,6 +14,7 @@ pytest.importorskip("azure.mgmt.resource.deployments", reason="install faasbridg
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
 
 from faasbridge.errors import ConfigError, DeployError
+from faasbridge.plugins import provider
 from faasbridge.provider import Stage
 from faasbridge_azure.deployer import AzureDeployer
 from faasbridge_azure.deploying.faults import faults, innermost, said, sentence
@@ -102,6 +103,65 @@ def test_a_vault_that_holds_its_name_says_how_to_purge_it() -> None:
 def test_nobody_logged_in() -> None:
     error = ClientAuthenticationError("DefaultAzureCredential failed to retrieve a token")
     assert said(error).startswith("nobody is logged in to Azure: log in with `az login`")
+
+
+@pytest.mark.parametrize(
+    ("attempted", "told"),
+    [
+        (
+            "EnvironmentCredential: Authentication failed: AADSTS7000215: Invalid client secret provided. Trace ID: 1",
+            "AADSTS7000215: Invalid client secret provided.",
+        ),
+        (
+            "AzureCliCredential: ERROR: AADSTS90002: Tenant 'x' not found.\n\tother",
+            "AADSTS90002: Tenant 'x' not found.",
+        ),
+        ("EnvironmentCredential: Authentication failed: no route\nmore", "no route"),
+        ("AzureCliCredential: Invalid tenant ID provided.\nmore", "Invalid tenant ID provided."),
+    ],
+)
+def test_credentials_that_are_refused_say_why(attempted: str, told: str) -> None:
+    error = ClientAuthenticationError(f"DefaultAzureCredential failed.\nAttempted credentials:\n\t{attempted}")
+    found = said(error)
+    assert found.startswith("Azure does not accept the credentials: log in with `az login`")
+    assert found.endswith(f". {told}")
+
+
+AZ = """#!/bin/sh
+echo "$@" >> "$(dirname "$0")/asked"
+echo '{"accessToken": "token", "expires_on": 4102444800, "tokenType": "Bearer"}'
+"""
+
+
+@pytest.fixture
+def az(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is all of the PATH, where the CLI of Azure may be."""
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked"), [({"tenant": "contoso.example"}, " --tenant contoso.example"), ({}, "")]
+)
+def test_the_stage_s_tenant_is_whose_token_is_asked_for(az: Path, settings: dict[str, str], asked: str) -> None:
+    (az / "az").write_text(AZ)
+    (az / "az").chmod(0o755)
+    deployer: Any = provider("azure").deployer(Stage("shop", "prod", "azure", az, settings=settings))
+    credential = deployer._clients.credential
+    assert credential.get_token("https://vault.azure.net/.default").token == "token"
+    assert credential.get_token_info("https://vault.azure.net/.default").token == "token"
+    command = "account get-access-token --output json --resource https://vault.azure.net"
+    assert (az / "asked").read_text().splitlines() == [command + asked] * 2
+
+
+def test_who_is_not_logged_in_gets_one_sentence_and_no_log(az: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ClientAuthenticationError) as raised:
+        Clients().token("https://vault.azure.net/.default")
+    assert said(raised.value).startswith("nobody is logged in to Azure")
+    assert caplog.records == []
 
 
 def test_no_network() -> None:

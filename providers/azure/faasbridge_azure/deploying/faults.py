@@ -24,6 +24,7 @@ _WRAPPERS = frozenset(
         "DeploymentStackDeleteResourcesFailed",
     }
 )
+_NO_SUBSCRIPTION = frozenset({"SubscriptionNotFound", "InvalidSubscriptionId"})
 _UNKNOWN = frozenset({"AuthenticationFailed", "InvalidAuthenticationToken", "ExpiredAuthenticationToken"})
 _DENIED = frozenset({"AuthorizationFailed", "LinkedAuthorizationFailed", "RoleAssignmentUpdateNotPermitted"})
 _TAKEN = frozenset(
@@ -36,6 +37,8 @@ _TAKEN = frozenset(
     }
 )
 _QUOTA = re.compile(r"quota", re.IGNORECASE)
+# Of what the libraries of azure-identity say, the part that tells more than that nobody is logged in.
+_LOGIN = re.compile(r"AADSTS\d+: .*?(?= Trace ID:|\n|$)|(?<=Authentication failed: )[^\n]*|Invalid tenant ID[^\n]*")
 
 Fault = tuple[str, str]
 """Code and message, the innermost of an error."""
@@ -62,14 +65,15 @@ def said(error: Exception) -> str:
         return f"Azure cannot be reached, or did not answer: {text}; check the network, then run the command again"
     status = getattr(error, "status_code", None)
     if isinstance(error, exceptions.ClientAuthenticationError) and status is None:
-        return f"nobody is logged in to Azure: {LOG_IN}"
+        found = _LOGIN.search(str(error))
+        return sentence("AuthenticationFailed", found[0]) if found else f"nobody is logged in to Azure: {LOG_IN}"
     if isinstance(error, exceptions.HttpResponseError):
-        found = of_response(error)
+        fault = of_response(error)
         if status == 401:
-            found = "AuthenticationFailed", found[1]
+            fault = "AuthenticationFailed", fault[1]
         if status == 429:
             return "Azure throttles the deployment, and retrying did not help: run the command again in a minute"
-        return sentence(*found)
+        return sentence(*fault)
     return text
 
 
@@ -78,7 +82,7 @@ def sentence(code: str, message: str) -> str:
     message = _one_line(message)
     if code in _UNKNOWN or code.startswith("InvalidAuthenticationToken"):
         return f"Azure does not accept the credentials: {LOG_IN}. {message}"
-    if code in ("SubscriptionNotFound", "InvalidSubscriptionId"):
+    if code in _NO_SUBSCRIPTION:
         return f"{message.rstrip('.')}: correct `subscription` in the stage's settings, or log in to its tenant"
     if code in ("MissingSubscriptionRegistration", "SubscriptionNotRegistered"):
         found = re.search(r"namespace '([^']+)'", message) or re.search(r"(Microsoft\.\w+)", message)
@@ -137,8 +141,10 @@ def is_wrapper(code: str) -> bool:
     return code in _WRAPPERS
 
 
-def is_missing(error: Any) -> bool:
-    return getattr(error, "status_code", None) == 404
+def check_missing(error: Any) -> None:
+    """For a 404 that may mean that something is not there yet: raises it again where the subscription is not."""
+    if of_response(error)[0] in _NO_SUBSCRIPTION:
+        raise error
 
 
 def _right(message: str) -> str:

@@ -17,7 +17,7 @@ from faasbridge.spec import AppSpec
 from . import changes
 from .code import Site, sites, tagged
 from .connection import Cloud
-from .faults import innermost, sentence
+from .faults import check_missing, innermost, sentence
 from .stack import TEMPLATE_TAG, Owner, Stack, digest_of, is_running, is_settled, key_of, made, owner_in, owners, text
 
 _WHAT_IF = "faasbridge-what-if"
@@ -70,7 +70,8 @@ class Planner:
         """Raises ConfigError for one that is in the way."""
         try:
             found = self._cloud.groups.get(self._cloud.group)
-        except ResourceNotFoundError:
+        except ResourceNotFoundError as error:
+            check_missing(error)
             return False
         if not self._cloud.is_ours(found.tags) and "resource_group" not in self._cloud.stage.settings:
             raise ConfigError(

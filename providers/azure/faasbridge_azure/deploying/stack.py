@@ -17,7 +17,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from faasbridge.errors import ConfigError, DeployError
 
 from .connection import Cloud, stack_name
-from .faults import Fault, innermost, is_wrapper, sentence
+from .faults import Fault, check_missing, innermost, is_wrapper, sentence
 
 TEMPLATE_TAG = "faasbridge-template"
 _ENDED = frozenset({"succeeded", "failed", "canceled"})
@@ -62,7 +62,8 @@ class Stack:
         """None where there is none. Raises ConfigError where it is not ours."""
         try:
             found = self._cloud.stacks.get_at_resource_group(self._cloud.group, self.name)
-        except ResourceNotFoundError:
+        except ResourceNotFoundError as error:
+            check_missing(error)
             return None
         if not self._cloud.is_ours(found.tags):
             raise ConfigError(

@@ -17,6 +17,7 @@ from faasbridge.errors import ConfigError, DeployError
 
 from ..drivers.clients import Clients
 from .connection import Cloud
+from .faults import check_missing
 from .stack import Made, Owner, Stack, is_running, key_of, made, outputs, state_of
 from .vaults import purge
 
@@ -51,7 +52,8 @@ class Teardown:
     def _group(self) -> Any:
         try:
             return self._cloud.groups.get(self._cloud.group)
-        except ResourceNotFoundError:
+        except ResourceNotFoundError as error:
+            check_missing(error)
             return None
 
     def _wait(self, found: Any) -> Iterator[Progress]:

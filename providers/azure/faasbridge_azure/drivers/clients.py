@@ -1,7 +1,6 @@
 """Clients of Azure's services: one a place and process, made on first use.
 
-Who asks is the function app's managed identity, and elsewhere whoever is logged in, as `DefaultAzureCredential` finds
-them. Retries are the SDKs' own, for 429, 5xx and broken connections, with exponential back-off and jitter; what is
+Who asks is the function app's managed identity, and elsewhere whoever is logged in (see `login`). Retries are the SDKs' own, for 429, 5xx and broken connections, with exponential back-off and jitter; what is
 wrong with a request is told at once.
 """
 
@@ -28,21 +27,23 @@ CLAIMS = "FAASBRIDGE_CLAIMS"
 class Clients:
     """What is not given comes from the environment.
 
-    `credential` is one of azure-core's kind; `storage_key` and `cosmos_key` are keys instead, which only emulators
-    need; `ca` is a file of certificates to trust, `claims` the URL of the container for messages too large for a queue
-    (FAASBRIDGE_CLAIMS). Raises ConfigError for an address without TLS that is not this machine's.
+    `credential` is one of azure-core's kind, `tenant` that of whoever is logged in; `storage_key` and `cosmos_key` are
+    keys instead, which only emulators need; `ca` is a file of certificates to trust, `claims` the URL of the container
+    for messages too large for a queue (FAASBRIDGE_CLAIMS). Raises ConfigError for an address without TLS that is not
+    this machine's.
     """
 
     def __init__(
         self,
         *,
         credential: Any = None,
+        tenant: str | None = None,
         storage_key: str | None = None,
         cosmos_key: str | None = None,
         ca: str | None = None,
         claims: str | None = None,
     ) -> None:
-        self._credential = credential
+        self._credential, self._tenant = credential, tenant
         self.storage_key = storage_key
         self._cosmos_key = cosmos_key
         self.ca = ca
@@ -59,9 +60,9 @@ class Clients:
 
                     self._credential = ManagedIdentity(os.environ.get("AZURE_CLIENT_ID"))
                 else:
-                    from azure.identity import DefaultAzureCredential
+                    from .login import LoggedIn
 
-                    self._credential = DefaultAzureCredential()
+                    self._credential = LoggedIn(self._tenant)
             return self._credential
 
     def token(self, scope: str) -> tuple[str, int]:
