@@ -1,8 +1,8 @@
 """An event handed to a function past its inbox or its api, for `faasbridge invoke`: an HTTP function that asks for the
 function app's master key, which the platform checks and only who may manage the app can read.
 
-It is `POST /faasbridge/invoke/<function>` with the header `x-functions-key`; `faasbridge.adapter.invoking` says what is
-sent and answered. The anonymous function of an api takes no such payload, since anybody may send it one.
+It is `POST /_faasbridge/invoke/<function>` with the header `x-functions-key`; `faasbridge.adapter.invoking` says what
+is sent and answered. The anonymous function of an api takes no such payload, since anybody may send it one.
 Source: Azure Functions documentation, "Work with access keys in Azure Functions" (authorization level admin).
 """
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from faasbridge.dispatch import Runner
 
 NAME = "faasbridge__invoke"
-ROUTE = "faasbridge/invoke/{function}"
+ROUTE = "_faasbridge/invoke/{function}"
+"""Below the path that no app may have a route at."""
 
 
 def add(built: Any, runners: Mapping[str, Runner]) -> None:

@@ -14,7 +14,7 @@ class CommonOptions(TypedDict, total=False):
     instance_memory_mb: Literal[512, 2048, 4096]
     """The least that has `memory_mb` where it is not given."""
     max_instances: int
-    """40 to 1,000, 100 where it is not given."""
+    """1 to 1,000; 100 where it is not given."""
     always_ready: int
     """Instances that never sleep."""
     subnet_id: str
@@ -33,7 +33,7 @@ class ApiOptions(CommonOptions, total=False):
     """Those of a function that serves HTTP."""
 
     http_concurrency: int
-    """Requests at a time in one instance."""
+    """Requests at a time in one instance, up to 1,000."""
 
 
 class FunctionOptions(EventOptions, ApiOptions, total=False):

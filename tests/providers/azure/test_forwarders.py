@@ -241,8 +241,15 @@ def test_what_does_not_fit_is_said(name: str, event: Any, said: str) -> None:
 
 def test_only_who_has_the_master_key_can_invoke(azure: Any, http_request: Any) -> None:
     found = trigger(built("http")["faasbridge__invoke"])
-    assert (found["authLevel"], found["route"]) == (azure.AuthLevel.ADMIN, "faasbridge/invoke/{function}")
+    assert (found["authLevel"], found["route"]) == (azure.AuthLevel.ADMIN, "_faasbridge/invoke/{function}")
     forged = json.dumps(encode_event(Request("GET", "/who", claims={"sub": "ada"}))).encode()
     anonymous = entry.handler_for(app, "http")
     answer = anonymous(http_request("https://x/who", method="GET", body=forged))
     assert json.loads(answer.get_body()) == {"claims": {}}
+
+
+def test_no_app_has_a_route_where_functions_are_invoked() -> None:
+    taken = App("shop")
+    taken.post(f"/{invoking.ROUTE}")(lambda request, function: None)
+    with pytest.raises(ConfigError, match="are FaaSBridge's own"):
+        taken.spec()

@@ -419,6 +419,39 @@ def test_settings_of_a_stage_ask_more_of_accounts() -> None:
     assert made.one("Microsoft.OperationalInsights/workspaces")["properties"]["retentionInDays"] == 90
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"max_instances": 0}, "max_instances lies between 1 and 1,000, not 0"),
+        ({"max_instances": 1001}, "max_instances lies between 1 and 1,000, not 1001"),
+        ({"always_ready": -1}, "always_ready lies between 0 and 1,000, not -1"),
+        ({"always_ready": "two"}, "always_ready lies between 0 and 1,000, not 'two'"),
+        ({"concurrency": 33}, "concurrency lies between 1 and 32, not 33"),
+        ({"concurrency": True}, "concurrency lies between 1 and 32, not True"),
+        ({"instance_memory_mb": "512"}, "instances of Azure have 512, 2,048 or 4,096 MB, not '512'"),
+    ],
+)
+def test_an_option_that_azure_does_not_take_is_told_with_its_place(options: dict[str, Any], said: str) -> None:
+    app = App("shop")
+    app.queue("more").on_message(name="other", azure={"app": "same", "concurrency": 2, "instance_memory_mb": 512})(
+        handler
+    )
+    app.queue("jobs").on_message(name="work", azure={"app": "same", **options})(handler)
+    with pytest.raises(ConfigError, match=rf"test_template\.py:\d+: {said}$"):
+        template(app)
+
+
+@pytest.mark.parametrize(
+    ("table", "days", "low", "high"),
+    [("vault", 6, 7, 90), ("vault", 91, 7, 90), ("logs", 29, 30, 730), ("logs", "x", 30, 730)],
+)
+def test_a_time_to_keep_things_that_azure_does_not_take_is_refused(table: str, days: Any, low: int, high: int) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"azure\.{table}\]: retention_days lies between {low} and {high}, not {days!r}"
+    ):
+        template(whole_app(), stage(settings={table: {"retention_days": days}}))
+
+
 def test_only_what_an_app_needs_is_made() -> None:
     app = App("tiny")
 

@@ -27,7 +27,7 @@ def invoke(cloud: Cloud, site: Site, key: str, function: str, event: Event) -> A
     app's master key."""
     request = HttpRequest(
         "POST",
-        f"{site.url}/faasbridge/invoke/{function}",
+        f"{site.url}/_faasbridge/invoke/{function}",
         content=json.dumps(encode_event(event)).encode(),
         headers={"content-type": "application/json", "x-functions-key": key},
     )

@@ -1,7 +1,8 @@
 """Clients of Azure's services: one a place and process, made on first use.
 
-Who asks is the function app's managed identity, and elsewhere whoever is logged in (see `login`). Retries are the SDKs' own, for 429, 5xx and broken connections, with exponential back-off and jitter; what is
-wrong with a request is told at once.
+Who asks is the function app's managed identity, and elsewhere whoever is logged in (see `login`). Retries are the SDKs'
+own, for 429, 5xx and broken connections, with exponential back-off and jitter; what is wrong with a request is told at
+once.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Who is logged in on this machine, as a credential of the SDKs: what `DefaultAzureCredential` finds, asked for tokens of
-the tenant that a stage names.
+"""Who is logged in on this machine, as a credential of the SDKs: what `DefaultAzureCredential` finds, asked for tokens
+of the tenant that a stage names.
 
 Source: Azure Identity client library for Python, "DefaultAzureCredential", `additionally_allowed_tenants`.
 """

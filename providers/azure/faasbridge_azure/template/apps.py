@@ -47,9 +47,11 @@ class FunctionApp:
     def memory_mb(self) -> int:
         """Of an instance. Raises ConfigError."""
         asked = max(each.memory_mb for each in self.functions)
-        given = max((of_function(each).get("instance_memory_mb", 0) for each in self.functions), default=0)
-        if given and given not in INSTANCES_MB:
-            raise ConfigError(f"{self.location}: instances of Azure have 512, 2,048 or 4,096 MB, not {given!r}")
+        for each in self.functions:
+            value = of_function(each).get("instance_memory_mb", INSTANCES_MB[0])
+            if value not in INSTANCES_MB:
+                raise ConfigError(f"{each.location}: instances of Azure have 512, 2,048 or 4,096 MB, not {value!r}")
+        given = self.option("instance_memory_mb", 0)
         fitting = [each for each in INSTANCES_MB if each >= max(asked, given)]
         if not fitting:
             raise ConfigError(
@@ -73,6 +75,14 @@ class FunctionApp:
         """Of the functions' options, the largest."""
         given = [of_function(each)[name] for each in self.functions if name in of_function(each)]
         return max(given) if given else default
+
+    def whole(self, name: str, low: int, high: int, default: int | None = None) -> Any:
+        """An option that is a whole number. Raises ConfigError for another, or one that Azure does not take."""
+        for each in self.functions:
+            value = of_function(each).get(name, low)
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                raise ConfigError(f"{each.location}: {name} lies between {low} and {high:,}, not {value!r}")
+        return self.option(name, default)
 
     def one(self, name: str) -> Any:
         """An option that all of them have to give alike, or leave out. Raises ConfigError."""

@@ -20,7 +20,7 @@ from . import logs, names, roles, storage
 from .apps import FunctionApp
 
 PLANS = "Microsoft.Web/serverfarms"
-_MOST_INSTANCES = 100
+_MOST_INSTANCES, _INSTANCES = 100, (1, 1000)
 _AGAIN_S = 10  # from a failed attempt to the next
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")  # Source: App Service documentation, "Configure an App Service app"
 # Source: Azure Functions documentation, "App settings reference" and "Flex Consumption plan deprecated settings".
@@ -141,12 +141,9 @@ def _settings(app: FunctionApp, stage: Stage, more: Mapping[str, Any]) -> dict[s
         **more,
     }
     if inboxes:
-        concurrency = app.option("concurrency", 1)
-        if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= 32:
-            raise ConfigError(f"{app.location}: concurrency lies between 1 and 32, not {concurrency!r}")
         found.update(
             {
-                "AzureFunctionsJobHost__extensions__queues__batchSize": str(concurrency),
+                "AzureFunctionsJobHost__extensions__queues__batchSize": str(app.whole("concurrency", 1, 32, 1)),
                 "AzureFunctionsJobHost__extensions__queues__maxDequeueCount": str(app.attempts),
                 "AzureFunctionsJobHost__extensions__queues__newBatchThreshold": "0",
                 "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": _span(_AGAIN_S),
@@ -158,15 +155,15 @@ def _settings(app: FunctionApp, stage: Stage, more: Mapping[str, Any]) -> dict[s
 def _scale(app: FunctionApp) -> dict[str, Any]:
     found: dict[str, Any] = {
         "instanceMemoryMB": app.memory_mb,
-        "maximumInstanceCount": app.option("max_instances", _MOST_INSTANCES),
+        "maximumInstanceCount": app.whole("max_instances", *_INSTANCES, _MOST_INSTANCES),
     }
-    ready = app.option("always_ready", 0)
+    ready = app.whole("always_ready", 0, _INSTANCES[1], 0)
     if ready:
         apis = any(each.inbox is None for each in app.functions)
         kinds = ["http"] if apis else []
         kinds += [f"function:{each.name}" for each in app.functions if each.inbox is not None]
         found["alwaysReady"] = [{"name": kind, "instanceCount": ready} for kind in kinds]
-    concurrency = app.option("http_concurrency")
+    concurrency = app.whole("http_concurrency", 1, 1000)
     if concurrency is not None:
         found["triggers"] = {"http": {"perInstanceConcurrency": concurrency}}
     return found

@@ -10,14 +10,13 @@ from typing import Any
 from faasbridge.provider import Stage
 
 from . import names, roles
-from .settings import of_stage
+from .settings import whole
 
 COMPONENTS, WORKSPACES = "Microsoft.Insights/components", "Microsoft.OperationalInsights/workspaces"
-_KEPT_DAYS = 30
 
 
 def resources(stage: Stage) -> dict[str, Any]:
-    kept = of_stage(stage, "logs").get("retention_days", _KEPT_DAYS)
+    kept = whole(stage, "logs", "retention_days", 30, 30, 730)
     workspace, component = workspace_name(stage), component_name(stage)
     return {
         "resources": [

@@ -13,9 +13,7 @@ from faasbridge.provider import Stage
 from faasbridge.spec import ResourceSpec
 
 from . import names, roles
-from .settings import of_stage
-
-_RETENTION_DAYS = 7
+from .settings import of_stage, whole
 
 
 def vault(stage: Stage) -> dict[str, Any]:
@@ -24,7 +22,7 @@ def vault(stage: Stage) -> dict[str, Any]:
         "enableSoftDelete": True,
         "publicNetworkAccess": "Enabled",
         "sku": {"family": "A", "name": "standard"},
-        "softDeleteRetentionInDays": of_stage(stage, "vault").get("retention_days", _RETENTION_DAYS),
+        "softDeleteRetentionInDays": whole(stage, "vault", "retention_days", 7, 7, 90),
         "tenantId": "[subscription().tenantId]",
     }
     if of_stage(stage, "vault").get("purge_protection"):

@@ -7,7 +7,7 @@ from typing import Any
 
 from faasbridge.errors import ConfigError
 from faasbridge.provider import Stage
-from faasbridge.spec import FunctionSpec, ResourceSpec
+from faasbridge.spec import FunctionSpec
 
 
 def of_stage(stage: Stage, table: str) -> Mapping[str, Any]:
@@ -15,9 +15,14 @@ def of_stage(stage: Stage, table: str) -> Mapping[str, Any]:
     return _table(stage.settings.get(table, {}), f"{stage.name}.azure.{table}")
 
 
-def of_resource(table: str, resource: ResourceSpec, stage: Stage) -> Mapping[str, Any]:
-    """`[tool.faasbridge.stages.prod.azure.tables.photos]`"""
-    return _table(of_stage(stage, table).get(resource.name, {}), f"{stage.name}.azure.{table}.{resource.name}")
+def whole(stage: Stage, table: str, name: str, default: int, low: int, high: int) -> int:
+    """A setting that is a whole number. Raises ConfigError for one that Azure does not take."""
+    found = of_stage(stage, table).get(name, default)
+    if isinstance(found, bool) or not isinstance(found, int) or not low <= found <= high:
+        raise ConfigError(
+            f"[tool.faasbridge.stages.{stage.name}.azure.{table}]: {name} lies between {low} and {high}, not {found!r}"
+        )
+    return found
 
 
 def of_function(function: FunctionSpec) -> Mapping[str, Any]:
