@@ -101,9 +101,9 @@ class Deployment:
             method, url, params=version, json=body, headers=headers, verify=self.server.details["ca"], timeout=60
         )
 
-    def resources(self) -> list[str]:
-        """Types and names of what is in the resource group."""
-        listed = self.send("GET", f"/resourceGroups/{self.group}/resources").json().get("value", [])
+    def resources(self, group: str = "") -> list[str]:
+        """Types and names of what is in the resource group, or another one."""
+        listed = self.send("GET", f"/resourceGroups/{group or self.group}/resources").json().get("value", [])
         return sorted(f"{each['type']}/{each['name']}" for each in listed)
 
     def stack(self) -> dict[str, Any]:
@@ -208,9 +208,9 @@ def table(name: str, key: str = "/pk") -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def vault() -> list[dict[str, Any]]:
-    tags = {"faasbridge-app": "APP", "faasbridge-stage": "t"}
-    return [{"type": "Microsoft.KeyVault/vaults", "name": "STACK-v", "location": "westeurope", "tags": tags, "owner": ["app", "shop", "secrets"]}]  # fmt: skip
+def vault(name: str = "STACK-v", **properties: Any) -> list[dict[str, Any]]:
+    tags, owner = {"faasbridge-app": "APP", "faasbridge-stage": "t"}, ["app", "shop", "secrets"]
+    return [{"type": "Microsoft.KeyVault/vaults", "name": name, "location": "westeurope", "tags": tags, "owner": owner, "properties": properties}]  # fmt: skip
 
 
 def broken(name: str = "never") -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,28 @@ import pytest
 
 pytest.importorskip("azure.mgmt.resource.deployments", reason="install faasbridge-azure")
 
+from faasbridge import App
 from faasbridge.deploy import Progress
 from faasbridge.errors import ConfigError, DeployError
 from faasbridge.simulation.servers import Server
+from faasbridge_azure.template import synthesize
 
 sys.path.insert(0, str(Path(__file__).parent))
-from deploying import CODE, Deployment, account, broken, bucket, function, queue, simulated, table, template, vault
+from arm_templates import KIT_OF, STORAGE
+from deploying import (
+    CODE,
+    DOCUMENTS,
+    Deployment,
+    account,
+    broken,
+    bucket,
+    function,
+    queue,
+    simulated,
+    table,
+    template,
+    vault,
+)
 
 TWO = CODE.replace('"one"', '"two"')
 
@@ -141,6 +158,114 @@ def test_what_cannot_be_changed_is_replaced_and_the_plan_says_that_data_is_lost(
     assert step.reason == "partitionKey.paths cannot be changed"
     life.deploy()
     assert life.changes() == set()
+
+
+def test_a_subscription_that_is_not_there_is_no_empty_one(life: Deployment) -> None:
+    life.stage = replace(
+        life.stage, settings={**life.stage.settings, "subscription": "11112222-0000-4000-8000-000000000000"}
+    )
+    for do in (life.plan, life.destroy, lambda: life.deployer().status(), lambda: life.deployer().outcome()):
+        with pytest.raises(DeployError, match=r"could not be found: correct `subscription` in the stage's settings"):
+            do()
+    life.stage = replace(
+        life.stage, settings={**life.stage.settings, "subscription": life.server.details["subscription"]}
+    )
+
+
+def test_a_provider_that_is_not_registered_says_how_to_register_it(life: Deployment) -> None:
+    life.send("POST", "/providers/Microsoft.Web/unregister")
+    try:
+        with pytest.raises(DeployError, match=r"register it with `az provider register --namespace Microsoft\.Web`$"):
+            life.deploy()
+    finally:
+        life.send("POST", "/providers/Microsoft.Web/register")
+    life.deploy()
+    assert life.answer() == "one"
+
+
+def test_a_name_that_somebody_else_has_is_told(life: Deployment) -> None:
+    theirs = f"/resourceGroups/theirs/providers/{STORAGE}/lifestore"
+    life.send("PUT", "/resourceGroups/theirs", {"location": "westeurope"})
+    life.send("PUT", theirs, {"location": "westeurope", "kind": "StorageV2"})
+    with pytest.raises(DeployError, match=r"^app 'shop' \(.*\): The storage account named lifestore is already taken"):
+        life.deploy()
+    life.send("DELETE", "/resourceGroups/theirs")
+    life.deploy()
+    assert life.changes() == set()
+
+
+def test_a_vault_that_cannot_be_purged_is_had_back_with_what_is_in_it(life: Deployment) -> None:
+    uri = "reference(resourceId('Microsoft.KeyVault/vaults', 'STACK-kept'), '2023-07-01').vaultUri"
+    where = {"addresses": {"TOKEN": f"[concat({uri}, 'secrets/token')]"}, "names": {"TOKEN": ["secret", "token"]}}
+    life.template = template(life.group, function(), vault("STACK-kept", enablePurgeProtection=True), **where)
+    life.deploy()
+    life.deployer().set_secret("token", "one")
+    life.destroy()
+    life.deploy()
+    assert life.deployer().secrets() == {"token": True}
+    life.deployer().unset_secret("token")
+    assert life.deployer().secrets() == {"token": False}
+    life.deployer().set_secret("token", "two")
+    address = life.stack()["properties"]["outputs"]["addresses"]["value"]["TOKEN"].partition("secrets/")[0]
+    assert life.clients.vault(address).get_secret("token").value == "two"
+
+
+def test_things_of_another_resource_group_are_used_and_stay(life: Deployment) -> None:
+    place = elsewhere(life)
+    app = App("life")
+    files, rows, news = (
+        app.bucket("files", existing=True),
+        app.table("rows", key="id", existing=True),
+        app.topic("news", existing=True),
+    )
+    home = app.get("/", uses=[files.get, rows.put, news.publish])
+    home(lambda request: None)
+    news.on_message(name="read")(lambda message: None)
+    life.stage = replace(life.stage, settings={**life.stage.settings, "existing": place})
+    life.template = synthesize(app.spec(), life.stage, KIT_OF)
+    life.deploy()
+    assert life.changes() == set()
+    there = life.resources("elsewhere")
+    assert [each.partition("/")[0] for each in there].count("Microsoft.Authorization") == 2
+    assert "Microsoft.EventGrid/topics/eventSubscriptions/old-news/life-t-read" in there
+    assert any("sqlRoleAssignments" in each for each in there)
+
+    fewer = App("life")
+    fewer.bucket("files", existing=True)
+    fewer.get("/", uses=[fewer.resources["bucket", "files"].get])(lambda request: None)
+    life.template = synthesize(fewer.spec(), life.stage, KIT_OF)
+    assert ("delete", "function", "read") in life.changes()
+    life.deploy()
+    assert life.changes() == set()
+    assert not [each for each in life.resources("elsewhere") if "eventSubscriptions" in each or "sqlRole" in each]
+    life.destroy()
+    kept = ["databaseAccounts/old-docs", "containers/oldstore/default/files", "topics/old-news"]
+    assert all(any(each.endswith(name) for each in life.resources("elsewhere")) for name in kept)
+    assert not [each for each in life.resources("elsewhere") if "Authorization" in each]
+    life.send("DELETE", "/resourceGroups/elsewhere")
+
+
+def elsewhere(life: Deployment) -> dict[str, str]:
+    """A bucket, a table and a topic in a group of somebody else's, as the setting `existing` has them."""
+    group = "/resourceGroups/elsewhere"
+    life.send("PUT", group, {"location": "westeurope"})
+    store, docs = f"{group}/providers/{STORAGE}/oldstore", f"{group}/providers/{DOCUMENTS}/old-docs"
+    files, news = (
+        f"{store}/blobServices/default/containers/files",
+        f"{group}/providers/Microsoft.EventGrid/topics/old-news",
+    )
+    rows = f"{docs}/sqlDatabases/db/containers/rows"
+    for path, body in (
+        (store, {"kind": "StorageV2"}),
+        (files, {}),
+        (docs, {}),
+        (f"{docs}/sqlDatabases/db", {}),
+        (rows, {"properties": {"resource": {"id": "rows", "partitionKey": {"paths": ["/pk"], "kind": "Hash"}}}}),
+        (news, {"identity": {"type": "SystemAssigned"}}),
+    ):
+        assert life.send("PUT", path, {"location": "westeurope", **body}).status_code == 200, path
+    subscription = f"/subscriptions/{life.server.details['subscription']}"
+    return {"files": subscription + files, "rows": subscription + rows, "news": subscription + news}
 
 
 def test_a_resource_group_that_is_not_ours_is_left_alone(life: Deployment) -> None:

@@ -113,6 +113,28 @@ def test_a_change_is_a_step(found: Any, before: Any, wanted: Any, there: Any, ex
     assert steps(found, before, wanted, there, []) == (expected,)
 
 
+def within(*inner: str, **more: Any) -> dict[str, Any]:
+    """A template with a deployment in it."""
+    made = template(f"{GROUP}/Microsoft.Resources/deployments/elsewhere")
+    made["resources"][0]["properties"] = {"template": template(*inner, **more)}
+    made["metadata"]["faasbridge"]["owners"]["Microsoft.Resources/deployments/elsewhere"] = [
+        "function",
+        "work",
+        "rights",
+    ]
+    return made
+
+
+def test_what_a_deployment_within_the_deployment_made_is_declared_too() -> None:
+    assert steps([], within(ROLE), within(ROLE), made(ROLE), []) == (Step("none", "function", "work"),)
+    modified = [change(ROLE, "Modify", "properties.condition")]
+    assert steps(modified, within(ROLE), within(ROLE), made(ROLE), []) == (Step("none", "function", "work"),)
+    (step,) = steps(modified, within(ROLE), within(ROLE, properties=1), made(ROLE), [])
+    assert (step.action, step.reason) == ("update", "rights: condition")
+    (step,) = steps([], within(ROLE), within(), made(ROLE), [])
+    assert (step.action, step.reason) == ("update", "no rights any more")
+
+
 def test_other_code_is_an_update() -> None:
     same = template(SITE)
     assert steps([], same, same, made(SITE), [("function", "work")]) == (Step("update", "function", "work", "code"),)

@@ -167,6 +167,25 @@ def test_events_of_blobs_reach_the_queues_whose_filter_they_pass(azure: Simulate
     assert (found["eventType"], found["data"]["contentLength"]) == ("Microsoft.Storage.BlobCreated", 5)
 
 
+def test_an_event_tells_the_size_of_the_blob_however_it_was_made(azure: SimulatedAzure, queue: Any) -> None:
+    azure.server.call("POST", "/reset")
+    options = {"clients": Clients(credential=Credential())}
+    files = BucketDriver(
+        Binding("azure", "shop", "dev", "bucket", "uploads", options, f"{endpoint(azure, 'blob')}uploads")
+    )
+    files.put("blocks.jpg", (b"x" * 5_000_000 for _ in range(2)), None, {}, False, None)
+    files.copy("blocks.jpg", "copy of ü.jpg")
+    found: list[Any] = []
+
+    def both() -> bool:
+        found.extend(json.loads(b64decode(each.content)) for each in queue("events").receive_messages())
+        return len(found) == 2
+
+    until(both)
+    said = {(each["subject"].rpartition("/")[2], each["data"]["api"], each["data"]["contentLength"]) for each in found}
+    assert said == {("blocks.jpg", "PutBlockList", 10_000_000), ("copy of ü.jpg", "CopyBlob", 10_000_000)}
+
+
 def test_a_page_of_another_origin_uses_a_signed_url(azure: SimulatedAzure) -> None:
     url = f"{endpoint(azure, 'blob')}uploads"
     options = {"clients": Clients(credential=Credential())}

@@ -550,6 +550,9 @@ def test_rights_to_what_exists_elsewhere_are_given_there() -> None:
     (subscription,) = nested["shop-dev-read-subscription"]["properties"]["template"]["resources"]
     assert subscription["name"] == "old-news/shop-dev-read"
     assert lint.findings(made) == []
+    owners = made["metadata"]["faasbridge"]["owners"]
+    assert {tuple(owners[f"{each['type']}/{each['name']}"]) for each in inner} == {("api", "http", "")}
+    assert owners["Microsoft.EventGrid/topics/eventSubscriptions/old-news/shop-dev-read"] == ["function", "read", ""]
 
 
 def test_what_exists_elsewhere_is_bound_by_its_resource_id() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from faasbridge.deploy import Action, Step
 
+from ..template.document import nested
 from .stack import Made, Owner, key_of, key_of_declared, owner_in, owners, text
 
 _STRENGTH: tuple[Action, ...] = ("none", "update", "create", "delete", "replace")
@@ -31,6 +32,12 @@ def declared(template: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {key_of_declared(each): each for each in listed}
 
 
+def _whole(template: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The same with what deployments within the deployment make, which Azure lists and compares like the rest."""
+    found = declared(template)
+    return {**found, **{key_of_declared(one): one for each in found.values() for one in nested(each)}}
+
+
 def creations(template: Mapping[str, Any]) -> tuple[Step, ...]:
     return tuple(Step("create", *owner) for owner in _owners(template))
 
@@ -43,7 +50,7 @@ def steps(
     recoded: Iterable[Owner],
 ) -> tuple[Step, ...]:
     """In the template's order, what goes at the end. `recoded`: owners of functions whose code differs."""
-    known, old, new = owners(wanted), declared(before), declared(wanted)
+    known, old, new = owners(wanted), _whole(before), _whole(wanted)
     there = list(there)
     was = {each.owner for each in there}
     found: dict[Owner, list[Step]] = {owner: [] for owner in _owners(wanted)}

@@ -76,7 +76,7 @@ class Cloud(serving.Cloud):
             SITES: self.apps,
         }
         self.resources = Resources(services, f"{self.details()['address']}/eventgrid")
-        self.grid = eventgrid.EventGrid(self._subscriptions, self.storage.find)
+        self.grid = eventgrid.EventGrid(self._subscriptions, self.storage.find, at_once=self._test)
         self.grid.delivered = self._wake
         self.manager = Manager(self.resources, self)
         for service in ("blob", "queue"):
@@ -230,7 +230,7 @@ class Cloud(serving.Cloud):
         if not fronts.is_blob_write(request, path):
             return
         url = f"{self._endpoint('blob')}/{account.name}"
-        event = eventgrid.blob_event(url, path, method, request.headers, answer, length)
+        event = eventgrid.blob_event(url, path, fronts.api_of(request), request.headers, answer, length)
         for each in self.resources.of_type("microsoft.eventgrid/systemtopics"):
             source = str(each["properties"].get("source", ""))
             if source.rpartition("/")[2] == account.name:

@@ -12,6 +12,7 @@ from .storage import VERSION, Account, delegation_key
 
 _HOP = {"host", "connection", "transfer-encoding", "content-length", "keep-alive", "authorization", "x-ms-date", "date"}
 _COMMITS = ("", "blocklist")
+_OF_OTHERS = ("PutBlockList", "CopyBlob")  # the blob is not the request's body
 
 
 class StorageFront:
@@ -88,7 +89,10 @@ class StorageFront:
                 if key.lower() not in ("transfer-encoding", "connection", "keep-alive")
             }
             if answer.status < 300:
-                self._happened(account, self._service, request.method, path, request, answer.headers, len(body))
+                length = len(body)
+                if self._service == "blob" and is_blob_write(request, path) and api_of(request) in _OF_OTHERS:
+                    length = await account.size_of(path)
+                self._happened(account, self._service, request.method, path, request, answer.headers, length)
         if request.method != "HEAD":
             kept.pop("Content-Length", None)
         return web.Response(status=answer.status, headers=kept, body=content)
@@ -103,6 +107,15 @@ def is_blob_write(request: Any, path: str) -> bool:
         and request.query.get("comp", "") in _COMMITS
         and "snapshot" not in request.query
     )
+
+
+def api_of(request: Any) -> str:
+    """What Event Grid calls a write of a whole blob, or its deletion."""
+    if request.method == "DELETE":
+        return "DeleteBlob"
+    if request.query.get("comp", "") == "blocklist":
+        return "PutBlockList"
+    return "CopyBlob" if "x-ms-copy-source" in request.headers else "PutBlob"
 
 
 def _refusal(status: int, code: str, message: str) -> Any:

@@ -27,6 +27,14 @@ _SIGNED = (
 ).split()
 
 
+class Refused(RuntimeError):
+    """By Azurite, with that status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class Account:
     """`key` is base64; `ports` those of Azurite for blob and queue."""
 
@@ -68,7 +76,7 @@ class Account:
         headers: Mapping[str, str] | None = None,
         expected: tuple[int, ...] = (200, 201, 202, 204),
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Asks Azurite itself; `path` follows the account. Raises RuntimeError for another status than expected."""
+        """Asks Azurite itself; `path` follows the account. Raises Refused for another status than expected."""
         target = f"/{self.name}{path}"
         sent = {key.lower(): value for key, value in (headers or {}).items()}
         sent.update({"x-ms-version": VERSION, "x-ms-date": formatdate(usegmt=True), "content-length": str(len(body))})
@@ -80,7 +88,7 @@ class Account:
         async with self._session.request(method, url, data=body, headers=sent) as answer:
             content = await answer.read()
             if answer.status not in expected:
-                raise RuntimeError(f"Azurite answered {answer.status} to {method} {path}: {content[:300]!r}")
+                raise Refused(answer.status, f"Azurite answered {answer.status} to {method} {path}: {content[:300]!r}")
             return answer.status, answer.headers, content
 
     def sign(self, method: str, target: str, headers: Mapping[str, str]) -> str:
@@ -182,6 +190,11 @@ class Account:
         _, _, body = await self.call(service, "GET", "/?comp=list")
         tag = "Container" if service == "blob" else "Queue"
         return [each.findtext("Name") or "" for each in ElementTree.fromstring(body).iter(tag)]  # noqa: S314
+
+    async def size_of(self, path: str) -> int:
+        """Of a blob, `container/name` as in a URL."""
+        _, headers, _ = await self.call("blob", "HEAD", f"/{path}")
+        return int(headers.get("Content-Length", "0"))
 
     async def put_blob(self, container: str, name: str, content: bytes) -> None:
         await self.call("blob", "PUT", f"/{container}/{name}", content, {"x-ms-blob-type": "BlockBlob"})

@@ -18,6 +18,7 @@ class Vault:
     def __init__(self, name: str, may: Any) -> None:
         self.name, self._may = name, may
         self.uri = ""
+        self.protected = False  # from purging
         self._secrets: dict[str, list[dict[str, Any]]] = {}
         self._deleted: dict[str, list[dict[str, Any]]] = {}
 
@@ -72,6 +73,8 @@ class Vault:
             case ("GET", "deletedsecrets", name):
                 return (200, self._gone(name)) if name in self._deleted else _missing(name)
             case ("DELETE", "deletedsecrets", name):
+                if self.protected:
+                    return _fault(403, "Forbidden", 'Operation "purge" is not allowed because purge protection is on.')
                 self._deleted.pop(name, None)
                 return 204, None
             case ("POST", "deletedsecrets", name, "recover"):
@@ -163,7 +166,9 @@ class Vaults:
             port = await self._listening.start(vault.handle, tls=True)
             vault.uri = f"https://127.0.0.1:{port}/"
             self._vaults[name] = vault, port
-        made["properties"]["vaultUri"] = self._vaults[name][0].uri
+        vault = self._vaults[name][0]
+        vault.protected = vault.protected or bool(made["properties"].get("enablePurgeProtection"))
+        made["properties"]["vaultUri"] = vault.uri
 
     async def delete(self, there: Mapping[str, Any]) -> None:
         if there["type"].lower() == "microsoft.keyvault/vaults" and there["name"] in self._vaults:
@@ -183,5 +188,8 @@ class Vaults:
         return found
 
     async def purge(self, name: str) -> None:
+        """Raises ArmError for one that is protected from it."""
+        if self._deleted[name][0].protected:
+            raise ArmError("MethodNotAllowed", f"Operation 'DeletedVaultPurge' is not allowed on {name}.", 405)
         _, port, _ = self._deleted.pop(name)
         await self._listening.stop(port)

@@ -67,6 +67,14 @@ def key_of(resource: Mapping[str, Any]) -> str:
     return f"{resource['type']}/{resource['name']}"
 
 
+def nested(resource: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a deployment within the deployment makes; nothing where the resource is none."""
+    if resource["type"].lower() != "microsoft.resources/deployments":
+        return []
+    made = (resource.get("properties") or {}).get("template", {}).get("resources", ())
+    return [one for each in made for one in (each, *nested(each))]
+
+
 class Document:
     """The template as it grows: fragments of kits and of the template's own parts.
 
@@ -108,7 +116,10 @@ class Document:
 
     def template(self) -> dict[str, Any]:
         every = sorted(self._resources.values(), key=key_of)
-        owners = {key_of(each): list(self._owners[key_of(each).lower()]) for each in every}
+        owners: dict[str, list[str]] = {}
+        for each in every:
+            owner = list(self._owners[key_of(each).lower()])
+            owners.update({key_of(one): owner for one in (each, *nested(each))})
         outputs = {
             "addresses": self.addresses,
             "endpoints": self.endpoints,

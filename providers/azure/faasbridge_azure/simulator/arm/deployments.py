@@ -1,4 +1,4 @@
-"""Deployments and deployment stacks: validated, compared, run as operations, and remembered."""
+"""Deployments: validated, compared, run as operations, with the deployments within them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import asyncio
 import json
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from .errors import ArmError
 from .templates import Declared, Scope, Template
 
+ScopeOf = Callable[[str, str], Scope]
+"""Of a subscription and the name of a resource group. Raises ArmError for one that is not there."""
 _READ_ONLY = {"id", "provisioningState", "systemData", "etag"}
 
 
@@ -30,13 +33,15 @@ class Resources(Protocol):
 
 
 class Deployment:
-    def __init__(self, id: str, body: dict[str, Any], scope: Scope) -> None:
+    """`template`: of one within another deployment, whose expressions that one evaluates."""
+
+    def __init__(self, id: str, body: dict[str, Any], scope: Scope, template: Template | None = None) -> None:
         self.id, self.scope = id, scope
         given = body.get("properties") or {}
         self.mode = given.get("mode", "Incremental")
         self.tags = body.get("tags") or {}
         self.parameters = given.get("parameters") or {}
-        self.template = Template(given.get("template"), self.parameters, scope)
+        self.template = template or Template(given.get("template"), self.parameters, scope)
         self.state = "Accepted"
         self.started = time.time()
         self.took_s = 0.0
@@ -47,11 +52,11 @@ class Deployment:
         self.correlation = str(uuid.uuid4())
         self.task: asyncio.Task[None] | None = None
 
-    async def run(self, resources: Resources) -> None:
+    async def run(self, resources: Resources, scope_of: ScopeOf) -> None:
         self.state = "Running"
         try:
             for wave in self.template.in_order():
-                await asyncio.gather(*(self._create(each, resources) for each in wave))
+                await asyncio.gather(*(self._create(each, resources, scope_of) for each in wave))
                 failed = [
                     each["properties"]
                     for each in self.operations
@@ -78,6 +83,11 @@ class Deployment:
             )
         self.took_s = time.time() - self.started
 
+    def check(self) -> None:
+        """Raises ArmError where it failed."""
+        if self.error is not None:
+            raise ArmError(self.error["code"], self.error["message"], details=self.error.get("details"))
+
     def _reference(self, resources: Resources) -> Any:
         def reference(name: str, *rest: Any) -> Any:
             id = name
@@ -90,7 +100,7 @@ class Deployment:
 
         return reference
 
-    async def _create(self, declared: Declared, resources: Resources) -> None:
+    async def _create(self, declared: Declared, resources: Resources, scope_of: ScopeOf) -> None:
         operation: dict[str, Any] = {
             "provisioningOperation": "Create",
             "provisioningState": "Running",
@@ -100,8 +110,11 @@ class Deployment:
         id = uuid.uuid4().hex[:16].upper()
         self.operations.append({"id": f"{self.id}/operations/{id}", "operationId": id, "properties": operation})
         try:
-            await resources.put(self.template.body(declared, self._reference(resources)))
-            self.created.append(declared.id)
+            if declared.nested:
+                await self._nest(declared, resources, scope_of)
+            else:
+                await resources.put(self.template.body(declared, self._reference(resources)))
+                self.created.append(declared.id)
             operation.update(provisioningState="Succeeded", statusCode="Created")
         except ArmError as error:
             operation.update(provisioningState="Failed", statusCode="Conflict", statusMessage={"error": error.body()})
@@ -113,6 +126,13 @@ class Deployment:
             operation.update(
                 provisioningState="Failed", statusCode="InternalServerError", statusMessage={"error": body}
             )
+
+    async def _nest(self, declared: Declared, resources: Resources, scope_of: ScopeOf) -> None:
+        template = self.template.within(declared, scope_of)
+        inner = Deployment(declared.id, {}, template.scope, template)
+        await inner.run(resources, scope_of)
+        self.created += inner.created
+        inner.check()
 
     def body(self) -> dict[str, Any]:
         properties: dict[str, Any] = {
@@ -137,11 +157,14 @@ class Deployment:
         }
 
 
-def what_if(body: dict[str, Any], scope: Scope, resources: Resources) -> list[dict[str, Any]]:
+def what_if(body: dict[str, Any], scope: Scope, resources: Resources, scope_of: ScopeOf) -> list[dict[str, Any]]:
     """The changes that a deployment would make. What depends on a resource that is not there yet stays an expression."""  # noqa: E501
     given = body.get("properties") or {}
-    template = Template(given.get("template"), given.get("parameters"), scope)
-    changes = []
+    return _changes(Template(given.get("template"), given.get("parameters"), scope), resources, scope_of)
+
+
+def _changes(template: Template, resources: Resources, scope_of: ScopeOf) -> list[dict[str, Any]]:
+    changes: list[dict[str, Any]] = []
 
     def reference(name: str, *rest: Any) -> Any:
         id = name
@@ -150,6 +173,9 @@ def what_if(body: dict[str, Any], scope: Scope, resources: Resources) -> list[di
         return resources.properties(id, "listKeys" if "listKeys" in rest else "Full" if "Full" in rest else "")
 
     for declared in template.resources.values():
+        if declared.nested:
+            changes += _changes(template.within(declared, scope_of), resources, scope_of)
+            continue
         before = resources.find(declared.id)
         try:
             after = template.body(declared, reference)

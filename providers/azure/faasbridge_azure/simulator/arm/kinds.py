@@ -11,6 +11,7 @@ from .errors import ArmError
 
 _ANY = r".{1,260}"
 KINDS = {
+    "Microsoft.Resources/deployments": r"[-\w.()]{1,64}",
     "Microsoft.Storage/storageAccounts": r"[a-z0-9]{3,24}",
     "Microsoft.Storage/storageAccounts/blobServices": r"default",
     "Microsoft.Storage/storageAccounts/blobServices/containers": r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
@@ -40,7 +41,7 @@ KINDS = {
     "Microsoft.Authorization/roleAssignments": r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
     "Microsoft.Authorization/roleDefinitions": r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
 }
-PROVIDERS = sorted({kind.partition("/")[0] for kind in KINDS} | {"Microsoft.Resources"})
+PROVIDERS = sorted({kind.partition("/")[0] for kind in KINDS})
 _CODES = {"Microsoft.Storage/storageAccounts": "AccountNameInvalid", "Microsoft.KeyVault/vaults": "VaultNameNotValid"}
 
 

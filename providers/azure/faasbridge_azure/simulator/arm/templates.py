@@ -11,6 +11,7 @@ from . import expressions
 from .errors import ArmError, template_error
 from .kinds import KINDS, check_name
 
+DEPLOYMENTS = "microsoft.resources/deployments"
 _TYPES = {
     "string": str, "securestring": str, "int": int, "bool": bool, "object": dict, "secureobject": dict, "array": list,
 }  # fmt: skip
@@ -54,11 +55,17 @@ class Declared:
     depends_on: frozenset[str]
     copy: Mapping[str, int]
 
+    @property
+    def nested(self) -> bool:
+        """Whether it is a deployment within the deployment."""
+        return self.kind.lower() == DEPLOYMENTS
+
 
 class Template:
-    """Raises ArmError where Resource Manager's validation would."""
+    """Raises ArmError where Resource Manager's validation would. `outer`: the one that this one is within, which
+    evaluates its expressions."""
 
-    def __init__(self, template: Any, parameters: Any, scope: Scope) -> None:
+    def __init__(self, template: Any, parameters: Any, scope: Scope, outer: Template | None = None) -> None:
         if not isinstance(template, dict) or "resources" not in template or "$schema" not in template:
             raise ArmError(
                 "InvalidRequestContent", "The request content was invalid: the template lacks $schema or resources."
@@ -66,7 +73,7 @@ class Template:
         wrong = [key for key in template if key.lower() not in _KEYS]
         if wrong:
             raise template_error(f"could not find member '{wrong[0]}' on object of type 'Template'")
-        self.scope, self._template = scope, template
+        self.scope, self._template, self._outer = scope, template, outer
         self.parameters = self._parameters(template.get("parameters") or {}, parameters or {})
         self.resources = self._declared()
         self._check()
@@ -75,6 +82,8 @@ class Template:
         self, reference: Callable[..., Any] | None = None, copy: Mapping[str, int] | None = None
     ) -> dict[str, Any]:
         """`reference` is None where nothing exists yet: what needs it is then left for later."""
+        if self._outer is not None:
+            return self._outer.functions(reference, copy)
         scope, variables = self.scope, self._template.get("variables") or {}
 
         def parameters(name: str) -> Any:
@@ -140,6 +149,14 @@ class Template:
         else:
             made["reference"] = made["listkeys"] = _later
         return made
+
+    def within(self, declared: Declared, scope_of: Callable[[str, str], Scope]) -> Template:
+        """The template of a deployment in this one."""
+        given = declared.raw.get("properties") or {}
+        if given.get("expressionEvaluationOptions", {}).get("scope", "outer").lower() != "outer":
+            raise template_error("this simulator evaluates expressions of nested templates in the outer one only")
+        _, _, subscription, _, group, *_ = declared.id.split("/")
+        return Template(given.get("template"), given.get("parameters"), scope_of(subscription, group), self)
 
     def body(self, declared: Declared, reference: Callable[..., Any]) -> dict[str, Any]:
         """The resource as it is to be created."""
@@ -256,6 +273,12 @@ class Template:
             raise template_error(f"the template resource '{name}' of type '{kind}' has incorrect segment lengths")
         scope = expressions.evaluate(raw.get("scope"), functions)
         path = self.scope.resource_id(kind, *name.split("/"))
+        if kind.lower() == DEPLOYMENTS:  # these may be elsewhere
+            subscription, group = (
+                expressions.evaluate(raw.get(key) or own, functions)
+                for key, own in (("subscriptionId", self.scope.subscription), ("resourceGroup", self.scope.group))
+            )
+            path = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{kind}/{name}"
         if scope:
             base = scope if str(scope).startswith("/") else f"{self.scope.id}/providers/{scope}"
             path = base + path[len(self.scope.id) :]
