@@ -17,15 +17,20 @@ from ..errors import ConfigError
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 3.0
 
-# Linux ends the process when the one that started it is gone; `exec` keeps that.
-ENDS_WITH_US = (
+# Linux ends the process when the one that started it is gone; `exec` keeps that. It may be gone already.
+_ENDS_WITH_US = (
     "import ctypes, os, signal, sys\n"
     "if sys.platform == 'linux':\n"
     "    ctypes.CDLL(None).prctl(1, signal.SIGKILL)\n"
-    "    if os.getppid() == 1: os._exit(1)\n"
-    "os.execvp(sys.argv[1], sys.argv[1:])\n"
+    "    if os.getppid() != int(sys.argv[1]): os._exit(1)\n"
+    "os.execvp(sys.argv[2], sys.argv[2:])\n"
 )
 _LONGEST_LINE = 1_000_000
+
+
+def ends_with_us(command: Sequence[str]) -> list[str]:
+    """A command that does the same, and ends when this process does."""
+    return [sys.executable, "-ISc", _ENDS_WITH_US, str(os.getpid()), *command]
 
 
 class Child:
@@ -49,7 +54,7 @@ class Child:
         """`heard` is given each line that it writes. Raises ConfigError where the program cannot be run."""
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-ISc", ENDS_WITH_US, *command),
+                *ends_with_us(command),
                 env=env,
                 cwd=cwd,
                 stdin=asyncio.subprocess.DEVNULL,

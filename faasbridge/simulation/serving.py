@@ -66,6 +66,7 @@ Make = Callable[[Path, bool], Awaitable[Cloud]]
 
 
 def main(program: str, make: Make) -> None:
+    launcher = os.getppid()
     parser = argparse.ArgumentParser(prog=program)
     parser.add_argument("--folder", type=Path, required=True)
     how = parser.add_mutually_exclusive_group(required=True)
@@ -74,15 +75,20 @@ def main(program: str, make: Make) -> None:
     parser.add_argument("--test", action="store_true", help="immediate retries, no schedules")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    code = 0
     try:
-        asyncio.run(serve(arguments.folder.absolute(), make, attached=arguments.attached, test=arguments.test))
+        serving = serve(arguments.folder.absolute(), make, launcher, attached=arguments.attached, test=arguments.test)
+        asyncio.Runner().run(serving)
     except ConfigError as error:
         print(error, file=sys.stderr)
-        sys.exit(1)
+        code = 1
+    sys.stderr.flush()
+    os._exit(code)  # a thread may be waiting for an installation, which nobody needs any more
 
 
-async def serve(folder: Path, make: Make, *, attached: bool, test: bool) -> None:
-    """Until it is told to stop. Raises ConfigError where it cannot start, or go on."""
+async def serve(folder: Path, make: Make, launcher: int, *, attached: bool, test: bool) -> None:
+    """Until it is told to stop. `launcher` is the process that waits until it is ready; where that is gone by then,
+    nobody knows of the server, and it ends. Raises ConfigError where it cannot start, or go on."""
     make_folder(folder)
     lock = Lock(folder)
     lock.acquire()
@@ -97,7 +103,7 @@ async def serve(folder: Path, make: Make, *, attached: bool, test: bool) -> None
     try:
         stopping = asyncio.create_task(ending.wait())
         details = await _unless(stopping, cloud.start())
-        if details is None:
+        if details is None or os.getppid() != launcher:
             return
         await control.start()
         started = datetime.now(UTC).isoformat(timespec="seconds")

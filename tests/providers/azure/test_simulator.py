@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import requests
 from azure.core.exceptions import ResourceNotFoundError
 
 from faasbridge.drivers import Binding
+from faasbridge.local.state import is_locked
 from faasbridge.simulation import servers
 from faasbridge_azure.drivers.bucket import BucketDriver
 from faasbridge_azure.drivers.clients import Clients
@@ -254,6 +257,47 @@ def test_no_process_outlives_the_server(tmp_path: Path) -> None:
     os.kill(simulated.process.pid, 9)
     servers.end(simulated.process)
     until(lambda: not [pid for pid in children if Path(f"/proc/{pid}").is_dir() and _state(pid) != "Z"])
+
+
+LAUNCHER = """
+import sys
+from pathlib import Path
+from faasbridge_azure.simulator.tools import launch
+launch(Path(sys.argv[1]), test=True, detached=True)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
+def test_a_server_whose_launcher_is_killed_before_it_is_ready_ends(tmp_path: Path) -> None:
+    folder = tmp_path / "server"
+    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(folder)])
+    server = until(lambda: next((pid for pid in _children(launcher.pid) if _is_server(pid)), 0))
+    until(lambda: is_locked(folder))  # it has begun
+    assert servers.running(folder) is None, "it is not ready"
+    launcher.kill()
+    launcher.wait()
+    until(lambda: not Path(f"/proc/{server}").is_dir() or _state(server) == "Z")
+    assert servers.running(folder) is None
+
+
+def test_a_server_that_is_stopped_while_a_worker_starts_does_not_wait_for_it(tmp_path: Path) -> None:
+    simulated = SimulatedAzure(tmp_path / "server")
+    simulated.deploy(template())
+    slow = "import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(300)"
+    with ThreadPoolExecutor() as pool:
+        published = pool.submit(simulated.publish, {"host.json": HOST, "function_app.py": slow})
+        until(lambda: list((tmp_path / "server" / "packages").glob("*/begun")))
+        simulated.stop()
+        assert simulated.process.returncode == 0, "it was not killed"
+        with pytest.raises(requests.RequestException):
+            published.result(30)
+
+
+def _is_server(pid: int) -> bool:
+    try:
+        return b"--detached" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def _children(pid: int) -> list[int]:

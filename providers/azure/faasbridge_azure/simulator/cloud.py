@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -37,6 +38,7 @@ class Cloud(serving.Cloud):
         self._protos: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._readers: set[str] = set()  # principals that read a secret since the last reset
+        self._ending = AsyncExitStack()
         self.traces = Traces()
         self.views = {"/logs": lambda: self.traces.since(0)}
         self.listening = Listening(folder)
@@ -54,11 +56,16 @@ class Cloud(serving.Cloud):
         self._protos = protos
         # Node.js closes a connection that was idle for five seconds, maybe just when the next request is written to it.
         connector = TCPConnector(limit=0, keepalive_timeout=2)
-        self._session = ClientSession(connector=connector, auto_decompress=False)
+        self._session = await self._ending.enter_async_context(
+            ClientSession(connector=connector, auto_decompress=False)
+        )
+        self._ending.push_async_callback(self.listening.stop_all)
         self._ports["arm"] = await self.listening.start(self._arm, tls=True)
         self._ports["identity"] = await self.listening.start(self._identity, tls=False)
         self.storage = StorageAccounts(self._session, self._endpoint)
+        self._ending.push_async_callback(self.storage.stop)
         self.documents = DocumentAccounts(self.listening.tls, self._may_documents, self._written)
+        self._ending.push_async_callback(self.documents.stop)
         self.vaults = Vaults(self.listening, self._may_secret)
         self.apps = FunctionApps(
             self._folder / "packages",
@@ -68,6 +75,7 @@ class Cloud(serving.Cloud):
             self.storage.find,
             self.traces.add,
         )
+        self._ending.push_async_callback(self.apps.stop)
         self.apps.identity = f"http://127.0.0.1:{self._ports['identity']}"
         services: dict[str, Service] = {
             STORAGE: self.storage,
@@ -77,22 +85,18 @@ class Cloud(serving.Cloud):
         }
         self.resources = Resources(services, f"{self.details()['address']}/eventgrid")
         self.grid = eventgrid.EventGrid(self._subscriptions, self.storage.find, at_once=self._test)
+        self._ending.push_async_callback(self.grid.stop)
         self.grid.delivered = self._wake
         self.manager = Manager(self.resources, self)
+        self._ending.push_async_callback(self.manager.stop)
         for service in ("blob", "queue"):
             front = fronts.StorageFront(service, self._session, self.storage.find, self._may_storage, self._happened)
             self._ports[service] = await self.listening.start(front.handle, tls="both" if service == "blob" else True)
         return self.details()
 
     async def stop(self) -> None:
-        if self._session is None:
-            return
-        await self.manager.stop()
-        await self.grid.stop()
-        await self.apps.stop()
-        await self.listening.stop_all()
-        await asyncio.gather(self.storage.stop(), self.documents.stop())
-        await self._session.close()
+        """Also of what has not started whole: the last first."""
+        await self._ending.aclose()
 
     def _endpoint(self, service: str) -> str:
         """Of blobs by plain HTTP: pages of the app have signed URLs of them, and a browser does not trust our TLS."""

@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 from base64 import b64encode
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from faasbridge.errors import ConfigError
-from faasbridge.simulation.children import ENDS_WITH_US
+from faasbridge.simulation.children import ends_with_us
 from faasbridge.simulation.environments import environment, kept
 
 from .cosmos_front import CosmosFront
@@ -75,7 +74,7 @@ class Program:
         self._what = what
         self._lines: Queue[str | None] = Queue()
         self._process = subprocess.Popen(
-            [sys.executable, "-ISc", ENDS_WITH_US, str(node_folder() / "node"), str(script), *arguments],
+            ends_with_us([str(node_folder() / "node"), str(script), *arguments]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
+_DRAIN_S = 2.0  # of what is being answered when it stops
 _HANDSHAKE = b"\x16"  # the first byte of a TLS connection; no method of HTTP begins with it
 
 CHECKED = "127.1"
@@ -40,7 +41,7 @@ class Listening:
             return web.BaseRequest(*parts, loop, client_max_size=sys.maxsize)
 
         server = web.Server(handler, request_factory=unlimited, access_log=None)
-        runner = web.ServerRunner(server, handle_signals=False)
+        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=_DRAIN_S)
         await runner.setup()
         if tls == "both":
             return self._listen(server, runner)

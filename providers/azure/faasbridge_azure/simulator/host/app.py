@@ -114,6 +114,8 @@ class FunctionApp:
         while self._invoking and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
         self._start, self._routes, self._triggers, self.functions = None, None, [], {}
+        if self._worker is not None and self._changing.locked():  # it is starting, which may take long
+            await self._worker.stop()
         await self.sleep()
 
     async def sleep(self) -> None:
@@ -215,9 +217,12 @@ class FunctionApp:
                     await old.stop()
                 await self._pool.make_room()
                 async with self._pool.starting:
-                    worker = WorkerProcess(self._protos, self._log)
-                    await worker.start(*self._start)
-                self._worker = worker
+                    self._worker = WorkerProcess(self._protos, self._log)
+                    try:
+                        await self._worker.start(*self._start)
+                    except BaseException:
+                        self._worker = None
+                        raise
             self._pool.used(self)
             return self._worker
 
