@@ -2,7 +2,8 @@
 
 Rows arrive late and out of order, so following asks again for a while that was seen before, and leaves out what it gave
 already.
-Sources: Azure Monitor documentation, "AppTraces", "AppExceptions", "Standard columns in Azure Monitor Logs" (_ItemId);
+Sources: Azure Monitor documentation, "AppTraces", "AppExceptions", "Standard columns in Azure Monitor Logs" (_ItemId),
+"Log data ingestion time in Azure Monitor" (three minutes typically, five where little is written);
 Azure Functions documentation, "Monitor executions" (categories: what a function's own code writes is
 `Function.<NAME>.User`).
 """
@@ -20,7 +21,7 @@ from faasbridge.provider import LogLine
 
 from .connection import Cloud
 
-_OVERLAP = timedelta(seconds=120)
+_OVERLAP = timedelta(minutes=10)
 _PAUSE_S = 1.0
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
