@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from faasbridge import App
 from faasbridge.plugins import provider
@@ -81,3 +84,23 @@ def test_handlers_of_events_can_bury_a_message_and_open_a_claim() -> None:
     def nightly(tick: Any) -> None: ...
 
     assert requirements(app) == {"azure-storage-queue", "obstore"}
+
+
+def test_doctor_says_what_is_missing_and_prints_no_credential(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("azure.identity", reason="install faasbridge-azure")
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    for variable in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_SUBSCRIPTION_ID"):
+        monkeypatch.delenv(variable, raising=False)
+    codes = ("azure.credentials", "azure.subscription", "azure.location")
+    nothing = replace(stage(), settings={})
+    found = {each.code: each for each in provider("azure").doctor(nothing)}
+    assert {code: found[code].severity for code in codes} == dict.fromkeys(codes, "warning")
+    assert "az login" in found["azure.credentials"].message
+    assert "[tool.faasbridge.stages.dev.azure]" in found["azure.location"].message
+    monkeypatch.setenv("AZURE_TENANT_ID", "t-1")
+    monkeypatch.setenv("AZURE_CLIENT_ID", "c-1")
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "8Q~secret")
+    there = replace(stage(), settings={"subscription": "s-1", "location": "westeurope"})
+    found = {each.code: each for each in provider("azure").doctor(there)}
+    assert {code: found[code].severity for code in codes} == dict.fromkeys(codes, "ok")
+    assert not any("8Q~" in each.message or "c-1" in each.message for each in found.values())
