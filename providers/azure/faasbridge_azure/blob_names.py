@@ -1,11 +1,11 @@
 """An object's key as a blob's name, and back. Pure.
 
-They are the same but for what does not get through a URL: Blob Storage makes a slash of a backslash, and parts of a
-path that are `.` or `..` are resolved on the way. Those characters stand as U+F05C and U+F02E, as Cygwin and SMB
-clients write them on file systems that do not take them. A metadata name that begins with a digit, which Blob Storage
-refuses, gets an underscore before it.
-Sources: Azure Storage REST API, "Naming and Referencing Containers, Blobs, and Metadata"; RFC 3986, section 5.2.4;
-Cygwin User's Guide, "Special filenames".
+They are the same but for what does not get through: Blob Storage makes a slash of a backslash, parts of a path that are
+`.` or `..` are resolved on the way, and no part may end with a full stop. A backslash and a full stop at the end of a
+part are written as U+201B, a quotation mark hardly anybody uses, with a letter; that character itself stands twice. A
+metadata name that begins with a digit, which Blob Storage refuses, gets an underscore before it.
+Sources: Azure Storage REST API, "Naming and Referencing Containers, Blobs, and Metadata", which also says that
+characters of Unicode's private use area cannot be used; RFC 3986, section 5.2.4.
 """
 
 from __future__ import annotations
@@ -15,36 +15,42 @@ from faasbridge._typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_DOT, _BACKSLASH = "\uf02e", "\uf05c"
-_DOTS = {".": _DOT, "..": 2 * _DOT}
-_PLAIN = {name: part for part, name in _DOTS.items()}
+_QUOTE, _BACKSLASH, _STOP = "\u201b", "\u201bb", "\u201bd"
+_MEANT = {"b": "\\", "d": "."}
 
 
 def to_name(key: str) -> str:
-    """Raises ValueError for a key with those two characters, which stand for others."""
-    if _DOT in key or _BACKSLASH in key:
-        raise ValueError(f"the key {key!r} holds U+F02E or U+F05C, which stand for '.' and '\\' in Blob Storage")
-    if "\\" in key:
-        key = key.replace("\\", _BACKSLASH)
+    key = _quoted(key)
     if "." not in key:
         return key
-    return "/".join(_DOTS.get(part, part) for part in key.split("/"))
+    return "/".join(f"{part[:-1]}{_STOP}" if part.endswith(".") else part for part in key.split("/"))
 
 
 def to_key(name: str) -> str:
-    if _BACKSLASH in name:
-        name = name.replace(_BACKSLASH, "\\")
-    if _DOT not in name:
-        return name
-    return "/".join(_PLAIN.get(part, part) for part in name.split("/"))
+    """What is quoted otherwise, somebody else named so; it stays."""
+    head, *rest = name.split(_QUOTE)
+    key = head
+    while rest:
+        following = rest.pop(0)
+        if not following and rest:  # it stands twice
+            key += _QUOTE + rest.pop(0)
+        elif following[:1] in _MEANT:
+            key += _MEANT[following[0]] + following[1:]
+        else:
+            key += _QUOTE + following
+    return key
 
 
 def to_prefix(prefix: str) -> str:
     """The longest prefix that the names of all keys beginning with `prefix` have."""
     head, slash, last = prefix.rpartition("/")
-    if last in ("", *_DOTS):  # the rest of the key decides what such a part becomes
-        return to_name(head) + slash if head or slash else ""
-    return to_name(prefix)
+    return to_name(head) + slash + _quoted(last.removesuffix("."))  # what follows decides what the last stop becomes
+
+
+def _quoted(text: str) -> str:
+    if _QUOTE in text:
+        text = text.replace(_QUOTE, 2 * _QUOTE)
+    return text.replace("\\", _BACKSLASH) if "\\" in text else text
 
 
 def to_metadata(metadata: Mapping[str, str]) -> dict[str, str]:

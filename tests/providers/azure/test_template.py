@@ -207,7 +207,7 @@ def test_a_prefix_that_names_cannot_hold_is_left_to_the_entry() -> None:
     app = App("shop")
     app.bucket("files").on_create(prefix="a/..", name="arrived")(handler)
     made = Evaluated(template(app))
-    assert made.subscription("arrived")["properties"]["filter"]["subjectBeginsWith"].endswith("/blobs/a/")
+    assert made.subscription("arrived")["properties"]["filter"]["subjectBeginsWith"].endswith("/blobs/a/.")
 
 
 def test_a_topic_takes_cloud_events_from_identities_only() -> None:
