@@ -8,7 +8,8 @@ _DOCS = "https://learn.microsoft.com/azure"
 _SCALE = f"{_DOCS}/azure-functions/functions-scale"
 _QUEUES = f"{_DOCS}/storage/queues/storage-queues-introduction"
 _COSMOS = f"{_DOCS}/cosmos-db/concepts-limits"
-_HTTP = f"{_DOCS}/azure-functions/functions-bindings-http-webhook-trigger"
+_NAMES = "https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata"
+_SAS = "https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas"
 _HOST = "azure-functions-host, GrpcMessageConversionExtensions.cs"
 
 _KB, _MB = 1024, 1024 * 1024
@@ -17,12 +18,12 @@ _ENVELOPE = 1 * _KB  # id, source, type, time, attributes' names
 LIMITS = Limits(
     message_bytes=64 * _KB * 3 // 4 - _ENVELOPE,
     item_bytes=2 * _MB // 3 - 4 * _KB,
-    http_request_bytes=210 * _MB,
+    http_request_bytes=100 * _MB,
     http_timeout_s=230,
     delay_s=7 * 86_400,
     memory_mb=4096,
     object_key_bytes=1024,
-    table_key_bytes=1023,
+    table_key_bytes=2048,
     sign_expires_s=7 * 86_400,
     batch_size=1,
     dead_letter_days=7,
@@ -30,14 +31,17 @@ LIMITS = Limits(
     ordered=False,
     sources={
         "message_bytes": f"64 KB a message of a storage queue, which is base64 text: {_QUEUES}",
-        "item_bytes": f"2 MB a transactional batch, which holds the row and its change, old and new: {_COSMOS}",
-        "http_request_bytes": f"210 MB: {_SCALE}#service-limits",
+        "item_bytes": f"2 MB a request, which holds the row and its change, old and new: {_COSMOS}#per-request-limits",
+        "http_request_bytes": "azure-functions-host, ScriptConstants.cs, DefaultMaxRequestBodySize (104,857,600)",
         "http_timeout_s": f"idle timeout of the load balancer: {_SCALE}#timeout",
         "delay_s": "visibility timeout up to 7 days: https://learn.microsoft.com/rest/api/storageservices/put-message",
         "memory_mb": f"instances of 512, 2,048 or 4,096 MB: {_DOCS}/azure-functions/flex-consumption-plan",
-        "object_key_bytes": "https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata",
-        "table_key_bytes": f"1,023 bytes an id: {_COSMOS}",
-        "sign_expires_s": "https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas",
+        "object_key_bytes": f"1,024 characters: {_NAMES}",
+        "table_key_bytes": f"2,048 bytes a partition key; an id is made of the sort key: {_COSMOS}#per-item-limits",
+        "sign_expires_s": (
+            "a user delegation key is good for 7 days: "
+            "https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key"
+        ),
         "batch_size": (
             f"a queue trigger brings one message: {_DOCS}/azure-functions/functions-bindings-storage-queue-trigger"
         ),
@@ -51,28 +55,35 @@ LIMITS = Limits(
     caveats={
         "http-repeated-headers": f"repeated request headers arrive joined with commas: {_HOST}",
         "http-repeated-response-headers": f"of a response header that is given twice the last one is sent: {_HOST}",
-        "http-cookie-values": f"cookie values of a response are encoded anew: {_HOST}",
+        "http-cookie-values": (
+            "cookie values of a response are encoded anew: azure-functions-host, RawScriptResult.cs, which hands them "
+            "to ASP.NET's IResponseCookies.Append"
+        ),
+        "http-cookie-attributes": (
+            "a cookie goes out without attributes that the worker does not know, such as Partitioned: source of "
+            "azure-functions-runtime, bindings/datumdef.py"
+        ),
         "http-reserved-prefixes": (
             "no api answers below /admin and /runtime, which are the functions host's own: azure-functions-host, "
-            'ScriptHost.cs ("the specified route conflicts with one or more built in routes")'
+            'ScriptHost.cs, ValidateHttpFunction ("The specified route conflicts with one or more built in routes.")'
         ),
-        "http-chunked": f"a chunked request arrives whole: {_HTTP}",
-        "signed-put-size": (
-            "a signed PUT cannot limit the size: "
-            "https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas"
+        "http-chunked": (
+            "a chunked request arrives without its body, since the host reads one only where Content-Length says that "
+            f"there is one: {_HOST}; https://github.com/Azure/azure-functions-host/issues/4926"
         ),
-        "signed-put-type": (
-            "a signed PUT takes any content type, a URL cannot bind it: "
-            "https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas"
-        ),
+        "signed-put-size": f"a signed PUT cannot limit the size: {_SAS}",
+        "signed-put-type": f"a signed PUT takes any content type, a URL cannot bind it: {_SAS}",
         "signed-put-header": (
             "a signed PUT has to bring the header x-ms-blob-type: BlockBlob, as the URL's `headers` say: "
             "https://learn.microsoft.com/rest/api/storageservices/put-blob"
         ),
         "object-key-order": (
-            "keys with a backslash, or with '.' or '..' as a part of their path, are kept under other names and listed "
-            "after the rest: https://learn.microsoft.com/rest/api/storageservices/"
-            "naming-and-referencing-containers--blobs--and-metadata"
+            "keys with a backslash, or with a part of their path that ends with a full stop, are kept under other "
+            f"names and listed where those belong: {_NAMES}"
+        ),
+        "object-key-characters": (
+            "a key has no characters of Unicode's private use area (U+E000 to U+F8FF), nor more than 254 parts: "
+            f"{_NAMES}"
         ),
         "table-expiry-events": (
             "a row that expires makes no change event: Cosmos DB's feed of latest versions does not tell of what its "

@@ -118,6 +118,8 @@ def test_requests_reach_the_function(azure: SimulatedAzure) -> None:
     assert body["url"].endswith("/a%2Fb/c?x=1&y=")
     assert (body["params"], body["length"]) == ({"path": "a/b/c"}, 2)
     assert answer.raw.headers.getlist("set-cookie") == ["a=1; path=/", "b=2; path=/"]
+    chunked = requests.post(f"{azure.address_of()}/x", data=iter([b"a", b"b"]), timeout=30)
+    assert json.loads(chunked.content)["length"] == 0, "the host passes on no body without a length"
 
 
 def test_a_message_that_fails_each_attempt_goes_to_the_poison_queue(azure: SimulatedAzure, queue: Any) -> None:

@@ -30,4 +30,4 @@ class LoggedIn:
 
     def get_token_info(self, *scopes: str, options: Any = None) -> Any:
         own = {"tenant_id": self._tenant} if self._tenant else {}
-        return self._found.get_token_info(*scopes, options={**own, **(options or {})})  # type: ignore[typeddict-item]
+        return self._found.get_token_info(*scopes, options={**own, **(options or {})})  # type: ignore[arg-type]

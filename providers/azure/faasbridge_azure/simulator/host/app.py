@@ -162,6 +162,8 @@ class FunctionApp:
         if not anonymous and request.headers.get("x-functions-key") != key:
             return 401, [], b""
         body = await request.read()
+        if not request.content_length:
+            body = b""  # as the host does with a chunked one; see `limits`
         url = f"http://{request.host}{request.rel_url.raw_path_qs}"
         data = http.to_rpc(self._protos, request, body, params, url)
         try:
