@@ -221,7 +221,8 @@ def test_things_of_another_resource_group_are_used_and_stay(life: Deployment) ->
     home = app.get("/", uses=[files.get, rows.put, news.publish])
     home(lambda request: None)
     news.on_message(name="read")(lambda message: None)
-    life.stage = replace(life.stage, settings={**life.stage.settings, "existing": place})
+    settings = {**life.stage.settings, "existing": place}
+    life.stage = replace(life.stage, settings=settings, python="3.13")
     life.template = synthesize(app.spec(), life.stage, KIT_OF)
     life.deploy()
     assert life.changes() == set()

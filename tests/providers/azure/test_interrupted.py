@@ -263,8 +263,8 @@ def test_every_operation_throttled_once_is_only_slower(cut: Cut) -> None:
     assert cut.answer() == "3"
     cut.do(0)
     reads = {"GET deploymentStacks", "GET operations", "GET deployments"}
-    writes = {"PUT resourceGroups", "PUT deploymentStacks", "POST publish", "PATCH sites", "DELETE deploymentStacks"}
-    assert reads | writes | {"POST whatIf", "POST purge", "DELETE resourceGroups"} <= throttled
+    writes = {"PUT resourcegroups", "PUT deploymentStacks", "POST publish", "PATCH sites", "DELETE deploymentStacks"}
+    assert reads | writes | {"POST whatIf", "POST purge", "DELETE resourcegroups"} <= throttled
 
 
 SCRIPT = """
