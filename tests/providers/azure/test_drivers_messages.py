@@ -164,6 +164,13 @@ def test_what_is_published_arrives(topic: TopicDriver, grid: StandIn, queued: An
     assert grid.asked[0][2]["content-type"].startswith("application/cloudevents-batch+json")
 
 
+def test_publishing_writes_nothing_into_the_log(topic: TopicDriver, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING"):
+        topic.publish(b"text", {})
+        topic.publish_many([b"text"])
+    assert caplog.messages == []
+
+
 def test_many_messages_share_requests_up_to_their_size(topic: TopicDriver, grid: StandIn, queued: Any) -> None:
     bodies = [b"%05d" % i * 2000 for i in range(200)]
     topic.publish_many(bodies)

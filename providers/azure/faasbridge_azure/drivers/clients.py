@@ -136,8 +136,12 @@ class Clients:
         """`azure.eventgrid.EventGridPublisherClient` of a custom topic. It keeps no options: each `send` needs them."""
 
         def make() -> Any:
+            import logging
+
             from azure.eventgrid import EventGridPublisherClient
 
+            # It also gives those options to the model of each event, which warns that it does not know them.
+            logging.getLogger("azure.eventgrid").setLevel(logging.ERROR)
             return EventGridPublisherClient(endpoint, self.credential)
 
         return self._get("publisher", endpoint, make)
