@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -156,6 +158,36 @@ def test_a_broken_connection_is_taken_up_where_it_broke() -> None:
 
     assert S3("b", "bucket 'b'", Client()).get("a") == b"0123456789"
     assert Client.asked == [(None, None), ("bytes=8-", '"1"')]
+
+
+def test_an_object_is_read_although_s3_slows_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            status, body = (200, b"data") if len(asked) > 2 else (503, b"<Error><Code>SlowDown</Code></Error>")
+            self.send_response(status)
+            for name, value in (("etag", '"1"'), ("last-modified", "Mon, 23 Nov 2026 20:00:00 GMT")):
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setattr("faasbridge_aws.drivers.clients._default", None)
+    try:
+        assert driver_of("files").get("a.txt") == b"data"
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert asked == ["/files/a.txt"] * 3
 
 
 def test_a_signed_url_reads_and_writes(full: BucketDriver) -> None:

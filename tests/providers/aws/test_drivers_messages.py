@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
 from faasbridge.drivers import Binding
@@ -21,7 +23,7 @@ from faasbridge.errors import (
     Throttled,
 )
 from faasbridge_aws.drivers.batches import grouped, send_all
-from faasbridge_aws.drivers.clients import Clients
+from faasbridge_aws.drivers.clients import TRIES, Clients
 from faasbridge_aws.drivers.errors import translated
 from faasbridge_aws.drivers.queue import QueueDriver
 from faasbridge_aws.drivers.secret import SecretDriver
@@ -165,6 +167,66 @@ def test_no_endpoint_without_tls_is_another_machine_s(endpoint: str) -> None:
 )
 def test_tls_or_this_machine_is_fine(endpoint: str) -> None:
     assert Clients(endpoint=endpoint).endpoint_of("sqs") == endpoint
+
+
+class Answers:
+    """A client's answers, one after the other, the last one again and again; `sent` counts the requests."""
+
+    def __init__(self, clients: Clients, *answers: tuple[int, dict[str, str]]) -> None:
+        self.answers = list(answers)
+        self.sent = 0
+        clients.get("sqs").meta.events.register("before-send", self.answer)
+
+    def answer(self, request: Any, **_: Any) -> Any:
+        self.sent += 1
+        status, body = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        content = json.dumps(body).encode()
+        return AWSResponse(request.url, status, {}, SimpleNamespace(stream=lambda: [content]))
+
+
+THROTTLED = (400, {"__type": "com.amazonaws.sqs#ThrottlingException", "message": "slow down"})
+DENIED = (400, {"__type": "com.amazonaws.sqs#AccessDeniedException", "message": "no"})
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What botocore would have slept for."""
+    found: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=found.append))
+    return found
+
+
+@pytest.fixture
+def alone() -> Clients:
+    return Clients(region="eu-west-1", endpoint="http://127.0.0.1:1", credentials=("a", "b", None))
+
+
+def queue_of(clients: Clients) -> QueueDriver:
+    return QueueDriver(
+        Binding("aws", "shop", "test", "queue", "jobs", {"clients": clients}, "http://127.0.0.1:1/1/jobs")
+    )
+
+
+def test_what_aws_throttles_is_tried_again_after_growing_pauses(alone: Clients, pauses: list[float]) -> None:
+    answers = Answers(alone, THROTTLED, THROTTLED, THROTTLED, (200, {"MessageId": "1"}))
+    assert queue_of(alone).send(b"x", {}, 0)
+    assert answers.sent == 4
+    assert [0 < pause <= 2**turn for turn, pause in enumerate(pauses)] == [True] * 3
+    assert len(set(pauses)) == 3
+
+
+def test_what_aws_throttles_all_the_time_is_given_up(alone: Clients, pauses: list[float]) -> None:
+    answers = Answers(alone, THROTTLED)
+    with pytest.raises(Throttled, match=r"queue 'jobs': AWS throttles \(ThrottlingException\)"):
+        queue_of(alone).send(b"x", {}, 0)
+    assert (answers.sent, len(pauses)) == (TRIES, TRIES - 1)
+
+
+def test_what_aws_refuses_is_not_tried_again(alone: Clients, pauses: list[float]) -> None:
+    answers = Answers(alone, DENIED)
+    with pytest.raises(PermissionDenied):
+        queue_of(alone).send(b"x", {}, 0)
+    assert (answers.sent, pauses) == (1, [])
 
 
 def test_one_client_a_service(aws: Services) -> None:
