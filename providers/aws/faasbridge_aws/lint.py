@@ -27,8 +27,26 @@ def check(template: Mapping[str, Any], region: str = REGION) -> None:
 
 def findings(template: Mapping[str, Any], region: str = REGION) -> list[str]:
     """Sentences, each with the rule and the place: `E3002 Resources/Queue0jobs/Properties: ...`."""
-    text = json.dumps(template, sort_keys=True)
-    return [*_sizes(template, len(text)), *_linted(text, region)]
+    return [*sizes(template), *_linted(json.dumps(template, sort_keys=True), region)]
+
+
+def sizes(template: Mapping[str, Any]) -> list[str]:
+    """What does not fit into one stack, without cfn-lint."""
+    resources, outputs = len(template.get("Resources", {})), len(template.get("Outputs", {}))
+    size = len(json.dumps(template))
+    found = []
+    if not resources:
+        found.append("the app declares no resource and no handler, and there is no stack without either: add one")
+    if resources > MOST_RESOURCES:
+        found.append(
+            f"the app needs {resources:,} resources, and a CloudFormation stack has {MOST_RESOURCES}: "
+            "divide it into several apps, which may share resources by existing=True"
+        )
+    if outputs > MOST_OUTPUTS:
+        found.append(f"the app has {outputs} apis, and a CloudFormation stack has {MOST_OUTPUTS} outputs: divide it")
+    if size > MOST_BYTES:
+        found.append(f"the template has {size:,} bytes, and CloudFormation takes {MOST_BYTES:,}: divide the app")
+    return found
 
 
 @lru_cache(maxsize=16)
@@ -41,18 +59,3 @@ def _linted(text: str, region: str) -> tuple[str, ...]:
 
 def _place(match: Any) -> str:
     return "/".join(map(str, getattr(match, "path", None) or ())) or "template"
-
-
-def _sizes(template: Mapping[str, Any], size: int) -> list[str]:
-    resources, outputs = len(template.get("Resources", {})), len(template.get("Outputs", {}))
-    found = []
-    if resources > MOST_RESOURCES:
-        found.append(
-            f"the app needs {resources:,} resources, and a CloudFormation stack has {MOST_RESOURCES}: "
-            "divide it into several apps, which may share resources by existing=True"
-        )
-    if outputs > MOST_OUTPUTS:
-        found.append(f"the app has {outputs} apis, and a CloudFormation stack has {MOST_OUTPUTS} outputs: divide it")
-    if size > MOST_BYTES:
-        found.append(f"the template has {size:,} bytes, and CloudFormation takes {MOST_BYTES:,}: divide the app")
-    return found

@@ -19,6 +19,9 @@ class CommonOptions(TypedDict, total=False):
     """Of /tmp, 512 to 10,240."""
     log_retention_days: int
     """30 where it is not given; a number of days that CloudWatch Logs offers."""
+    recursive_loop: bool
+    """The function may cause itself to run, by a message to its own queue for instance, any number of times in a row.
+    Lambda ends such a chain after about 16 otherwise, and the message is a dead letter."""
     layers: list[str]
     """ARNs of layer versions."""
     subnet_ids: list[str]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from faasbridge.limits import Limits
     from faasbridge.provider import Deployer, Finding, Layout, ResourceKit, Simulator, Stage
     from faasbridge.spec import AppSpec
+
+_MOST_READERS = 2
 
 
 @hookimpl
@@ -32,13 +35,28 @@ def faasbridge_checks(spec: AppSpec, stage: Stage) -> Iterable[Finding]:
     from faasbridge.plugins import kits
     from faasbridge.provider import Finding
 
+    from .lint import sizes
     from .template import synthesize
 
     try:
-        synthesize(spec, stage, kits("aws"))
+        template = synthesize(spec, stage, kits("aws"))
     except ConfigError as error:
         return [Finding("aws.template", str(error))]
-    return []
+    return [*(Finding("aws.template", each) for each in sizes(template)), *_readers(spec)]
+
+
+def _readers(spec: AppSpec) -> Iterator[Finding]:
+    """Source: DynamoDB API Reference, GetRecords, LimitExceededException."""
+    from faasbridge.provider import Finding
+
+    handlers = Counter(each.trigger.resource for each in spec.functions if each.trigger.kind == "change")
+    for table, count in handlers.items():
+        if count > _MOST_READERS:
+            text = (
+                f"{count} handlers of the changes of table {table!r} read its stream, and DynamoDB slows down more "
+                f"than {_MOST_READERS}: let one of them publish to a topic that has the others"
+            )
+            yield Finding("aws.stream-readers", text, "warning")
 
 
 class Aws:

@@ -18,7 +18,6 @@ from faasbridge.provider import Stage
 from faasbridge.spec import FunctionSpec, ResourceSpec
 from faasbridge_aws.events import decode
 from faasbridge_aws.template import names
-from faasbridge_aws.template.buckets import key_pattern
 
 sys.path.insert(0, str(Path(__file__).parent))
 from template_apps import ACCOUNT, KIT_OF, REGION, Resolved, stage, template, whole_app
@@ -187,8 +186,10 @@ def test_a_bucket_fills_the_inbox_of_its_handler_through_a_rule() -> None:
     assert rule["EventPattern"] == {
         "source": ["aws.s3"],
         "detail-type": ["Object Created"],
-        "detail": {"bucket": {"name": ["shop-dev-files-0a1b2c3d4e5f"]}, "object": {"key": [{"wildcard": "in/*.jpg"}]}},
+        "detail": {"bucket": {"name": ["shop-dev-files-0a1b2c3d4e5f"]}, "object": {"key": [{"prefix": "in/"}]}},
     }
+    (rest,) = WHOLE.properties("FunctionMapping0arrived")["FilterCriteria"]["Filters"]
+    assert json.loads(rest["Pattern"]) == {"body": {"detail": {"object": {"key": [{"suffix": ".jpg"}]}}}}
     (target,) = rule["Targets"]
     assert target["Arn"] == WHOLE.arn("FunctionInbox0arrived")
     assert target["DeadLetterConfig"] == {"Arn": WHOLE.arn("FunctionInboxDead0arrived")}
@@ -204,19 +205,26 @@ def test_only_buckets_with_handlers_send_events() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "suffix", "expected"),
+    ("prefix", "suffix", "asked", "left"),
     [
-        ("", "", []),
-        ("in/", "", [{"prefix": "in/"}]),
-        ("", ".jpg", [{"suffix": ".jpg"}]),
-        ("in/", ".jpg", [{"wildcard": "in/*.jpg"}]),
-        ("a*b\\", "*", [{"wildcard": "a\\*b\\\\*\\*"}]),
-        ("x.tar", ".tar.gz", [{"wildcard": "x.tar*.tar.gz"}, "x.tar.gz"]),
-        ("aba", "aba", [{"wildcard": "aba*aba"}, "ababa", "aba"]),
+        ("", "", [], []),
+        ("in/", "", ["prefix"], []),
+        ("", ".jpg", ["suffix"], []),
+        ("in/", ".j", ["prefix"], ["suffix"]),
     ],
 )
-def test_a_pattern_matches_just_the_declared_keys(prefix: str, suffix: str, expected: list[Any]) -> None:
-    assert key_pattern(prefix, suffix) == expected
+def test_prefix_and_suffix_are_asked_for_without_wildcards(
+    prefix: str, suffix: str, asked: list[str], left: list[str]
+) -> None:
+    """Of which an account has thirty rules: EventBridge quotas, "Rules containing wildcards"."""
+    app = App("shop")
+    app.bucket("files").on_create(name="arrived", prefix=prefix, suffix=suffix)(handler)
+    made = Resolved(template(app))
+    keys = made.properties("FunctionRule0arrived")["EventPattern"]["detail"].get("object", {"key": []})["key"]
+    filters = made.properties("FunctionMapping0arrived").get("FilterCriteria", {"Filters": []})["Filters"]
+    rest = [json.loads(each["Pattern"])["body"]["detail"]["object"]["key"] for each in filters]
+    assert [name for key in keys for name in key] == asked
+    assert [name for found in rest for key in found for name in key] == left
 
 
 def test_buckets_are_private_encrypted_and_usable_by_browsers() -> None:
@@ -354,6 +362,40 @@ def test_a_version_is_made_anew_when_its_function_changes_and_only_then() -> Non
     assert described().endswith("shop/dev/0.zip")
 
 
+def test_messages_that_one_invocation_has_no_time_for_are_refused() -> None:
+    """The last ones would come again, an attempt less, without ever having been tried."""
+    app = App("shop")
+    app.queue("jobs").on_message(name="work", timeout_s=60, aws={"batch_size": 16})(handler)
+    with pytest.raises(ConfigError, match=r"16 messages of timeout_s=60 take 960 s, and an invocation has 900"):
+        template(app)
+
+
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        ({"reserved_concurrency": 1}, None),  # fewer than a mapping can be limited to
+        ({"reserved_concurrency": 5}, 5),
+        ({"reserved_concurrency": 2000}, 1000),
+        ({"reserved_concurrency": 5, "max_concurrency": 3}, 3),
+        ({}, None),
+    ],
+)
+def test_no_more_messages_are_taken_than_may_be_handled(options: dict[str, int], most: int | None) -> None:
+    app = App("shop")
+    app.queue("jobs").on_message(name="work", aws=options)(handler)
+    scaling = Resolved(template(app)).properties("FunctionMapping0work").get("ScalingConfig")
+    assert scaling == (None if most is None else {"MaximumConcurrency": most})
+
+
+def test_a_function_may_cause_itself_to_run_where_it_says_so() -> None:
+    app = App("shop")
+    jobs = app.queue("jobs")
+    jobs.on_message(name="work", uses=[jobs.send], aws={"recursive_loop": True})(handler)
+    made = Resolved(template(app))
+    assert made.properties("Function0work")["RecursiveLoop"] == "Allow"
+    assert "RecursiveLoop" not in WHOLE.properties("Function0work")
+
+
 def test_a_longer_time_out_than_aws_gives_is_refused() -> None:
     app = App("shop")
     app.schedule("0 0 * * *", name="long", timeout_s=901)(handler)
@@ -463,6 +505,30 @@ def test_what_aws_cannot_make_is_found_by_the_checks() -> None:
     assert [(each.code, each.severity) for each in found] == [("aws.template", "error")]
     assert "three characters of an index's name" in found[0].message
     assert not any(checks(app, replace(stage(), provider="local")))
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, "declares no resource and no handler"), (100, "the app needs 902 resources")]
+)
+def test_what_makes_no_stack_is_found_before_anything_is_built(count: int, said: str) -> None:
+    app = App("shop")
+    if count:
+        files = app.bucket("files")
+        for i in range(count):
+            files.on_create(name=f"f{i}", prefix=f"{i}/")(handler)
+    (found,) = [each for more in checks(app, stage()) for each in more]
+    assert (found.severity, said in found.message) == ("error", True)
+
+
+def test_more_readers_than_a_stream_serves_are_warned_of() -> None:
+    def warned(count: int) -> list[str]:
+        app = App("shop")
+        rows = app.table("rows", key="id")
+        for i in range(count):
+            rows.on_change(name=f"f{i}")(handler)
+        return [f"{each.severity} {each.code}" for more in checks(app, stage()) for each in more]
+
+    assert (warned(2), warned(3)) == ([], ["warning aws.stream-readers"])
 
 
 def checks(app: App, at: Stage) -> list[Any]:

@@ -6,10 +6,11 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faasbridge import App
+from faasbridge import App, ConfigError
 from faasbridge_aws.template import names
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -65,6 +66,25 @@ def test_long_names_are_cut_to_what_each_service_takes_and_stay_different() -> N
         for name in found:
             assert len(name) <= most, name
             assert re.fullmatch(form, name), name
+
+
+def test_dead_letters_are_found_by_the_end_of_their_names() -> None:
+    app = App("a" * 40)
+    jobs = app.queue("j" * 40)
+    levels = (jobs, jobs.dead_letters, jobs.dead_letters.dead_letters)
+    inbox, dead, deeper = (names.queue_name(each.name, stage("a" * 40, "s" * 40)) for each in levels)
+    assert (dead, deeper) == (f"{inbox}-dead", f"{inbox}-dead-dead")
+    assert len(deeper) <= 80
+    assert names.queue_name("jobs-dead", stage(), fifo=True) == "shop-dev-jobs-dead.fifo"
+    assert len(names.queue_name("j" * 40 + "-dead" * 6, stage("a" * 40), fifo=True)) <= 80
+
+
+def test_two_things_of_one_name_are_refused() -> None:
+    app = App("shop")
+    app.queue("work-inbox")
+    app.schedule("0 0 * * *", name="work")(lambda tick: None)
+    with pytest.raises(ConfigError, match="queue 'work-inbox' and function 'work' would both be shop-dev-work-inbox"):
+        template(app)
 
 
 def test_the_name_of_a_bucket_ends_in_digits_of_the_stack() -> None:

@@ -23,10 +23,10 @@ from faasbridge.spec import AppSpec, FunctionSpec, ResourceSpec
 
 from . import api, names, policies, queues, schedules, versions
 from . import function as functions
-from .document import Document, tags
+from .document import Document, identity, tags
 from .settings import architecture, of_function
 
-__all__ = ["synthesize", "tags"]
+__all__ = ["identity", "synthesize", "tags"]
 
 _POLL = ["ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage"]
 _BUILT_IN = ("bucket", "queue", "secret", "table", "topic")
@@ -60,7 +60,7 @@ class _Synthesis:
             if of_function(function).get("snap_start"):
                 owner = names.metadata(names.owner_kind(function), function.name)
                 self.document.add(versions.version(function, self.document.resources), owner)
-        return self.document.template(f"{self.stage.app}, stage {self.stage.name}")
+        return self.document.template()
 
     def _function(self, function: FunctionSpec) -> None:
         owner = names.metadata(names.owner_kind(function), function.name)

@@ -1,11 +1,13 @@
 """S3 buckets: private, encrypted, over TLS only; their events through EventBridge into inboxes. Pure.
 
 Sources: S3 User Guide, "Blocking public access", "Controlling ownership of objects", "Using EventBridge", "Using CORS";
-EventBridge User Guide, "Comparison operators for use in event patterns".
+EventBridge User Guide, "Comparison operators for use in event patterns" and quotas; Lambda Developer Guide, "Using
+event filtering with an Amazon SQS event source".
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from faasbridge.provider import Stage
@@ -96,14 +98,18 @@ def grants(resource: ResourceSpec, rights: frozenset[str], stage: Stage) -> list
 
 
 def subscription(resource: ResourceSpec, function: FunctionSpec, stage: Stage) -> dict[str, Any]:
-    """A rule of EventBridge that sends the bucket's events to the inbox, or where that fails to its dead letters."""
+    """A rule of EventBridge that sends the bucket's events to the inbox, or where that fails to its dead letters.
+
+    A pattern's values are alternatives. A wildcard could ask for prefix and suffix at once, but an account may have 30
+    rules with one. So of both the rule asks for the prefix, and what polls the inbox for the suffix.
+    """
     inbox, dead = names.inbox_id(function), names.inbox_id(function, "Dead")
     rule_id = names.logical_id("function", function.name, "Rule")
     settings = function.trigger.settings
-    object_ = key_pattern(settings.get("prefix") or "", settings.get("suffix") or "")
+    wanted = [{name: text} for name in ("prefix", "suffix") if (text := settings.get(name))]
     detail: dict[str, Any] = {"bucket": {"name": [address_of(resource, stage)]}}
-    if object_:
-        detail["object"] = {"key": object_}
+    if wanted:
+        detail["object"] = {"key": wanted[:1]}
     made: dict[str, Any] = {
         rule_id: {
             "Type": "AWS::Events::Rule",
@@ -127,6 +133,11 @@ def subscription(resource: ResourceSpec, function: FunctionSpec, stage: Stage) -
         **queues.admit(inbox, "events.amazonaws.com", names.get_att(rule_id, "Arn")),
         **queues.admit(dead, "events.amazonaws.com", names.get_att(rule_id, "Arn")),
     }
+    if len(wanted) > 1:
+        pattern = json.dumps({"body": {"detail": {"object": {"key": wanted[1:]}}}})
+        made[names.logical_id("function", function.name, "Mapping")] = {
+            "Properties": {"FilterCriteria": {"Filters": [{"Pattern": pattern}]}}
+        }
     if not resource.existing:
         made[names.logical_id("bucket", resource.name)] = {
             "Properties": {
@@ -137,22 +148,6 @@ def subscription(resource: ResourceSpec, function: FunctionSpec, stage: Stage) -
     return {"Resources": made}
 
 
-def key_pattern(prefix: str, suffix: str) -> list[Any]:
-    """What matches exactly the keys that start with the one and end in the other; empty for all.
-
-    Members of a list are alternatives. A wildcard leaves out the keys in which prefix and suffix overlap; they are
-    finitely many, and named.
-    """
-    if not prefix and not suffix:
-        return []
-    if not suffix:
-        return [{"prefix": prefix}]
-    if not prefix:
-        return [{"suffix": suffix}]
-    overlaps = [n for n in range(1, min(len(prefix), len(suffix)) + 1) if prefix[-n:] == suffix[:n]]
-    return [{"wildcard": f"{_escaped(prefix)}*{_escaped(suffix)}"}, *(prefix + suffix[n:] for n in overlaps)]
-
-
 def arn_of(resource: ResourceSpec, stage: Stage) -> Any:
     if resource.existing:
         return names.sub(f"arn:${{AWS::Partition}}:s3:::{names.existing_name(resource, stage)}")
@@ -161,7 +156,3 @@ def arn_of(resource: ResourceSpec, stage: Stage) -> Any:
 
 def address_of(resource: ResourceSpec, stage: Stage) -> Any:
     return names.existing_name(resource, stage) if resource.existing else names.ref("bucket", resource.name)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("*", "\\*")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from faasbridge.errors import ConfigError
 from faasbridge.provider import Stage
 
 _LIST_TAGS = frozenset(
@@ -23,6 +24,15 @@ _LIST_TAGS = frozenset(
     }
 )
 _MAP_TAGS = frozenset({"AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage", "AWS::Pipes::Pipe"})
+_NAMES = {
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::Events::Rule": "Name",
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::SNS::Topic": "TopicName",
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::Scheduler::Schedule": "Name",
+    "AWS::SecretsManager::Secret": "Name",
+}
 _NO_TAG_CHARACTER = re.compile(r"[^A-Za-z0-9 _.:/=+@-]")  # Source: AWS Tagging, "Tag naming limits and requirements"
 
 
@@ -38,6 +48,7 @@ class Document:
     def __init__(self, stage: Stage) -> None:
         self.resources: dict[str, dict[str, Any]] = {}
         self.outputs: dict[str, Any] = {}
+        self._stage = stage
         self._tags = tags(stage)
 
     def add(self, fragment: Mapping[str, Any], owner: Mapping[str, Any]) -> None:
@@ -53,12 +64,15 @@ class Document:
                 self.resources[id] = _merged(known, resource)
         self.outputs.update(fragment.get("Outputs", {}))
 
-    def template(self, description: str) -> dict[str, Any]:
+    def template(self) -> dict[str, Any]:
+        """Raises ConfigError where two declared things would have one name."""
+        self._check_names()
         for resource in self.resources.values():
             self._tag(resource)
         made: dict[str, Any] = {
             "AWSTemplateFormatVersion": "2010-09-09",
-            "Description": description,
+            "Description": f"{self._stage.app}, stage {self._stage.name}",
+            "Metadata": identity(self._stage),
             "Parameters": {
                 "ArtifactBucket": {"Type": "String", "Description": "The bucket that the code is in"},
                 "ArtifactKey": {"Type": "String", "Description": "The key of the code in it"},
@@ -71,6 +85,16 @@ class Document:
             made["Outputs"] = dict(sorted(self.outputs.items()))
         return made
 
+    def _check_names(self) -> None:
+        taken: dict[tuple[str, str], dict[str, Any]] = {}
+        for resource in self.resources.values():
+            name = resource.get("Properties", {}).get(_NAMES.get(resource.get("Type", "")))
+            if (
+                isinstance(name, str)
+                and (other := taken.setdefault((resource["Type"], name), resource)) is not resource
+            ):
+                raise ConfigError(f"{_owner(other)} and {_owner(resource)} would both be {name} on AWS: rename one")
+
     def _tag(self, resource: dict[str, Any]) -> None:
         if resource.get("Type") in _LIST_TAGS:
             properties = resource.setdefault("Properties", {})
@@ -79,6 +103,17 @@ class Document:
         elif resource.get("Type") in _MAP_TAGS:
             properties = resource.setdefault("Properties", {})
             properties["Tags"] = dict(sorted({**self._tags, **properties.get("Tags", {})}.items()))
+
+
+def identity(stage: Stage) -> dict[str, Any]:
+    """The template's own Metadata: app and stage of two stacks may differ where their names, `<app>-<stage>`, do
+    not."""
+    return {"faasbridge": {"app": stage.app, "stage": stage.name}}
+
+
+def _owner(resource: Mapping[str, Any]) -> str:
+    owner = resource["Metadata"].get("faasbridge", {})
+    return f"{owner.get('kind', 'resource')} {owner.get('name', '')!r}"
 
 
 def _merged(into: Mapping[str, Any], fragment: Mapping[str, Any]) -> dict[str, Any]:

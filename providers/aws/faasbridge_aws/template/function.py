@@ -27,6 +27,7 @@ _RESERVED = re.compile(
     r"|SECRET_ACCESS_KEY|SESSION_TOKEN)|LAMBDA_(TASK_ROOT|RUNTIME_DIR)"
 )
 _RETENTION_DAYS = 30
+_LEAST_CONCURRENCY, _MOST_CONCURRENCY = 2, 1000  # of a mapping: API_ScalingConfig
 _INTERFACES = [
     "CreateNetworkInterface",
     "DeleteNetworkInterface",
@@ -70,6 +71,8 @@ def function(
             "SubnetIds": list(options.get("subnet_ids", ())),
             "SecurityGroupIds": list(options.get("security_group_ids", ())),
         }
+    if options.get("recursive_loop"):
+        properties["RecursiveLoop"] = "Allow"
     if options.get("snap_start"):
         properties["SnapStart"] = {"ApplyOn": "PublishedVersions"}
     log = policies.allow(["logs:CreateLogStream", "logs:PutLogEvents"], names.get_att(log_id, "Arn"))
@@ -103,7 +106,11 @@ def mapping(spec: FunctionSpec, target: Any, inbox_arn: Any, *, fifo: bool) -> d
     window = window_s(spec, fifo=fifo)
     if window:
         properties["MaximumBatchingWindowInSeconds"] = window
-    most = of_function(spec).get("max_concurrency")
+    options = of_function(spec)
+    most, reserved = options.get("max_concurrency"), options.get("reserved_concurrency", 0)
+    if most is None and reserved >= _LEAST_CONCURRENCY:
+        # Else Lambda takes more messages than may run, and each that it turns away has lost an attempt.
+        most = min(reserved, _MOST_CONCURRENCY)
     if most is not None:
         properties["ScalingConfig"] = {"MaximumConcurrency": most}
     id = names.logical_id(names.owner_kind(spec), spec.name, "Mapping")
@@ -135,7 +142,7 @@ def environment(spec: FunctionSpec, stage: Stage, addresses: Mapping[str, Any]) 
         raise ConfigError(
             f"the environment of function {spec.name!r} has about {size:,} bytes, and Lambda takes "
             f"{_ENVIRONMENT_BYTES:,}: move long values of [tool.faasbridge.stages.{stage.name}.env] into a secret or "
-            "a file"
+            "a file, or divide a function that uses so many resources"
         )
     return dict(sorted(found.items()))
 

@@ -20,6 +20,7 @@ from faasbridge.spec import FunctionSpec, ResourceSpec
 # API_CreateSchedule.
 FUNCTION_CHARS, QUEUE_CHARS, BUCKET_CHARS, TABLE_CHARS = 64, 80, 63, 255
 TOPIC_CHARS, SECRET_CHARS, RULE_CHARS, SCHEDULE_CHARS = 256, 512, 64, 64
+_DEAD = "-dead"
 _UNIQUE_CHARS = 13  # a hyphen and the last part of the stack's id
 
 _ESCAPES: Mapping[str, str] = {
@@ -77,7 +78,7 @@ def endpoint_output(api: str) -> str:
 
 def dead_letters_name(queue: str) -> str:
     """The queue that holds the dead letters of a queue: a declared one, or one of the template's own."""
-    return f"{queue}-dead"
+    return f"{queue}{_DEAD}"
 
 
 def inbox_id(function: FunctionSpec, part: str = "") -> str:
@@ -95,11 +96,13 @@ def function_name(function: str, stage: Stage) -> str:
 
 
 def queue_name(name: str, stage: Stage, *, fifo: bool = False) -> str:
-    return (
-        stage.physical_name(name, QUEUE_CHARS - len(".fifo")) + ".fifo"
-        if fifo
-        else stage.physical_name(name, QUEUE_CHARS)
-    )
+    """Dead letters end in `-dead`, however long the rest is: alarms and people find them by that."""
+    of = name
+    while of.endswith(_DEAD):
+        of = of.removesuffix(_DEAD)
+    end = name.removeprefix(of) + (".fifo" if fifo else "")
+    room = min(QUEUE_CHARS - len(end), QUEUE_CHARS - len(".fifo") - 2 * len(_DEAD))  # cut alike at each level
+    return stage.physical_name(of, room) + end
 
 
 def topic_name(name: str, stage: Stage, *, fifo: bool = False) -> str:

@@ -43,9 +43,13 @@ def timeout_s(function: FunctionSpec) -> int:
         url = of_function(function).get("endpoint") == "function-url"
         return _within(function, of_one, MOST_S if url else MOST_HTTP_S)
     _within(function, of_one, MOST_S)
-    if function.trigger.kind == "batch":
-        return of_one
-    return min(MOST_S, of_one * batch_size(function))
+    count = 1 if function.trigger.kind == "batch" else batch_size(function)
+    if of_one * count > MOST_S:  # the last of them would lose attempts that they never had
+        raise ConfigError(
+            f"{function.location}: {count} messages of timeout_s={function.timeout_s:g} take {of_one * count:,} s, and "
+            f"an invocation has {MOST_S}: lower aws={{'batch_size': ...}} or timeout_s"
+        )
+    return of_one * count
 
 
 def visibility_s(function: FunctionSpec) -> int:
