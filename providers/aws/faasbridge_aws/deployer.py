@@ -1,6 +1,7 @@
 """One app and stage as one CloudFormation stack, `<app>-<stage>`. Its parts are in `deploying/`:
 
-    planning -> changes        what would be done: the stack's template, tags and code against the wanted ones
+    planning -> changes,       what would be done: the stack's template, tags and code against the wanted ones
+            -> existing
     rollout -> artifacts       doing it: artifact, change set, progress from the stack's events, then the code check
             -> stack, code
     teardown                   undoing it
@@ -13,6 +14,7 @@ names in each resource's Metadata.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, cast
 
@@ -34,8 +36,10 @@ from .deploying.planning import Planner
 from .deploying.rollout import Rollout
 from .deploying.stack import Stack, StackResource
 from .deploying.teardown import Teardown
+from .template import identity
 from .template.names import endpoint_output
 
+_THREADS = 8
 STACK_NAME_CHARS = 128  # Source: CloudFormation API Reference, CreateStack, StackName
 
 
@@ -51,11 +55,11 @@ class AwsDeployer:
         self._clients = clients
         account = Account(clients)
         self._account = account
-        self._stack = Stack(clients, stack_name(stage))
+        self._stack = Stack(clients, stack_name(stage), identity(stage))
         artifacts = Artifacts(account, stage)
         self._planner = Planner(account, stage, self._stack, artifacts)
         self._rollout = Rollout(account, self._planner, self._stack, artifacts)
-        self._teardown = Teardown(account, self._stack, artifacts)
+        self._teardown = Teardown(account, stage, self._stack, artifacts)
         self._inboxes: dict[str, inboxes.Inbox] = {}
 
     def plan(self, spec: AppSpec, artifact: Artifact) -> Plan:
@@ -97,16 +101,16 @@ class AwsDeployer:
             if found is None:
                 return {"deployed": False, "stack": self._stack.name, "region": self._account.region}
             changed = found.get("LastUpdatedTime") or found.get("CreationTime")
+            functions = sorted(self._functions(), key=lambda each: each.owner)
+            with ThreadPoolExecutor(_THREADS) as pool:  # half a dozen calls each
+                states = list(pool.map(self._status_of, functions))
             return {
                 "deployed": True,
                 "stack": self._stack.name,
                 "state": found["StackStatus"],
                 "changed": changed.isoformat() if changed else "",
                 "region": self._account.region,
-                "functions": {
-                    each.owner[1]: self._status_of(each)
-                    for each in sorted(self._functions(), key=lambda each: each.owner)
-                },
+                "functions": {each.owner[1]: state for each, state in zip(functions, states, strict=True)},
             }
 
     def logs(self, function: str | None, *, since_s: float, follow: bool) -> Iterator[LogLine]:

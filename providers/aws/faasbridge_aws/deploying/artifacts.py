@@ -18,6 +18,7 @@ from faasbridge.deploy import Progress, Step
 from faasbridge.errors import DeployError
 from faasbridge.provider import Artifact, Stage
 
+from ..template import policies
 from .connection import Account, code_of
 
 _PART_BYTES = 8 * 1024 * 1024  # at least 5 MiB a part. Source: S3 User Guide, "Multipart upload limits"
@@ -124,6 +125,9 @@ class Artifacts:
         common = {"Bucket": self.bucket, "ExpectedBucketOwner": owner}
         closed = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
         self._s3.put_public_access_block(PublicAccessBlockConfiguration=dict.fromkeys(closed, True), **common)
+        arn = f"arn:{self._account.partition}:s3:::{self.bucket}"
+        tls_only = policies.document([policies.tls_only("s3:*", [arn, f"{arn}/*"])])
+        self._s3.put_bucket_policy(Policy=json.dumps(tls_only), **common)
         encryption = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
         self._s3.put_bucket_encryption(ServerSideEncryptionConfiguration=encryption, **common)
         abort = {

@@ -72,6 +72,20 @@ def lost_buckets(changes: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     )
 
 
+def protected_tables(changes: Iterable[Mapping[str, Any]], old: Mapping[str, Any]) -> tuple[str, ...]:
+    """The tables that would go and may not: CloudFormation would leave them behind, in no stack any more."""
+    gone = [
+        change["LogicalResourceId"]
+        for each in changes
+        if (change := each.get("ResourceChange", {})).get("ResourceType") == "AWS::DynamoDB::Table"
+        and (change["Action"] == "Remove" or change.get("Replacement") == "True")
+    ]
+    known = old.get("Resources", {})
+    return tuple(
+        owners(old)[id][1] for id in gone if known.get(id, {}).get("Properties", {}).get("DeletionProtectionEnabled")
+    )
+
+
 def _step(change: Mapping[str, Any], owner: Owner, *, is_part: bool, stays: bool, is_new: bool) -> Step:
     kind, name = owner
     type_ = change["ResourceType"]

@@ -24,7 +24,8 @@ _UNKNOWN = {
     "IncompleteSignature",
 }
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403", "Forbidden"}
-_THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"}
+_SKEWED = {"RequestTimeTooSkewed", "RequestInTheFuture"}
+THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"}
 _LOG_IN = "set AWS_PROFILE or the AWS_ACCESS_KEY_ID variables, or log in with `aws sso login`"
 
 
@@ -90,6 +91,8 @@ def sentence(error: Exception) -> str:
     operation = getattr(error, "operation_name", "the operation")
     if code in _EXPIRED:
         return f"the AWS credentials have expired: log in again ({_LOG_IN})"
+    if code in _SKEWED or re.search(r"Signature expired|not yet current", message_of(error)):
+        return "this machine's clock is wrong, so AWS takes nothing that it signs: set the time, then try again"
     if code in _UNKNOWN:
         return f"AWS does not accept the credentials ({code}): {_LOG_IN}"
     if code in _DENIED:
@@ -97,7 +100,7 @@ def sentence(error: Exception) -> str:
         action = found[1] if found else operation
         where = f" on {found[2]}" if found and found[2] else ""
         return f"the AWS credentials lack the right to {action}{where}: add it to their policy"
-    if code in _THROTTLED:
+    if code in THROTTLED:
         return f"AWS throttles {operation}, and retrying did not help: run the command again in a minute"
     if code == "OptInRequired":
         return f"the account is not subscribed to what {operation} needs, or the region is not enabled for it"
@@ -131,4 +134,4 @@ def _of_the_client(error: Exception) -> str:
     ):
         endpoint = error.kwargs.get("endpoint_url", "AWS")
         return f"{endpoint} cannot be reached: check the network and that the region exists"
-    return f"the AWS client failed: {error}"
+    return f"the AWS client failed: {' '.join(str(error).split())}"

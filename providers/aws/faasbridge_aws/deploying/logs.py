@@ -17,40 +17,57 @@ from typing import Any
 
 from faasbridge.provider import LogLine
 
-from .connection import Clients, code_of
+from .connection import THROTTLED, Clients, code_of
 
 _OVERLAP_MS = 60_000
 _PAUSE_S = 1.0
+_GROUPS_A_SECOND = 5  # CloudWatch Logs takes some requests a second of an account, all callers together
 _PLATFORM = re.compile(r"(START|END|REPORT) RequestId: |(INIT_START|RESTORE_START) Runtime Version: |XRAY TraceId: ")
 _TEXT = re.compile(r"\[(\w+)\]\t(\S+Z)\t([0-9a-f-]{36})\t(.*)", re.DOTALL)
 _LEVELS = {"FATAL": "CRITICAL", "WARN": "WARNING"}
 
 
 def read(clients: Clients, groups: Mapping[str, str], *, since_s: float, follow: bool) -> Iterator[LogLine]:
-    """The lines of the functions (log group -> function) in the order of their times; endless with `follow`."""
+    """The lines of the functions (log group -> function) in the order of their times; endless with `follow`, where a
+    group that AWS throttles is read in the next turn."""
     start = int((time.time() - since_s) * 1000)
-    seen: dict[str, int] = {}
+    followed = [_Group(name, function, start) for name, function in groups.items()]
     while True:
-        found = sorted(
-            (
-                (event["timestamp"], event_id, event["message"], function)
-                for group, function in groups.items()
-                for event_id, event in _events(clients, group, start)
-                if event_id not in seen
-            ),
-            key=lambda each: each[0],  # stable: lines of one moment stay as they came
-        )
-        for timestamp, event_id, message, function in found:
-            seen[event_id] = timestamp
+        found: list[tuple[int, str, str]] = []
+        for group in followed:
+            found += group.fresh(clients, patient=follow)
+        for timestamp, message, function in sorted(found, key=lambda each: each[0]):  # stable: as they came
             line = parse(function, message, timestamp)
             if line is not None:
                 yield line
         if not follow:
             return
-        if seen:
-            start = max(start, max(seen.values()) - _OVERLAP_MS)
-            seen = {event_id: timestamp for event_id, timestamp in seen.items() if timestamp >= start}
-        time.sleep(_PAUSE_S)
+        time.sleep(max(_PAUSE_S, len(groups) / _GROUPS_A_SECOND))
+
+
+class _Group:
+    def __init__(self, name: str, function: str, start_ms: int) -> None:
+        self._name = name
+        self._function = function
+        self._start_ms = start_ms
+        self._seen: dict[str, int] = {}  # event id -> timestamp
+
+    def fresh(self, clients: Clients, *, patient: bool) -> list[tuple[int, str, str]]:
+        """Timestamp, message and function of what was not given yet."""
+        from botocore.exceptions import ClientError
+
+        try:
+            events = list(_events(clients, self._name, self._start_ms))
+        except ClientError as error:
+            if not (patient and code_of(error) in THROTTLED):
+                raise
+            return []
+        found = [(e["timestamp"], e["message"], self._function) for id, e in events if id not in self._seen]
+        self._seen |= {id: event["timestamp"] for id, event in events}
+        if self._seen:
+            self._start_ms = max(self._start_ms, max(self._seen.values()) - _OVERLAP_MS)
+            self._seen = {id: timestamp for id, timestamp in self._seen.items() if timestamp >= self._start_ms}
+        return found
 
 
 def parse(function: str, message: str, timestamp_ms: int) -> LogLine | None:

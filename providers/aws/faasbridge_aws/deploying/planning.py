@@ -15,15 +15,16 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from faasbridge.deploy import Plan, Step
-from faasbridge.errors import DeployError
+from faasbridge.errors import ConfigError, DeployError
 from faasbridge.provider import Artifact, Stage
 from faasbridge.spec import AppSpec
 
 from ..template import tags
-from . import changes, code
+from . import changes, code, existing
 from .artifacts import Artifacts, code_sha256, to_text
 from .connection import Account, code_of, message_of
 from .stack import UNMADE, Owner, Stack, StackResource, owners
+from .teardown import protected
 
 PREFIX = "faasbridge-"
 MOST_BYTES = 51_200  # a template in a request. Source: CloudFormation quotas, "Template body size in a request"
@@ -58,10 +59,12 @@ class Planner:
         self._artifacts = artifacts
 
     def plan(self, spec: AppSpec, artifact: Artifact) -> Plan:
-        """Raises ConfigError where the stack's name is taken, DeployError where its state needs another command."""
+        """Raises ConfigError where the stack's name is taken, a table is protected or a bucket sends no events,
+        DeployError where the stack's state needs another command."""
         from faasbridge.pipeline import template as synthesize
 
         template = json.loads(to_text(synthesize(spec, self._stage)))  # as AWS will give it back
+        existing.check(self._clients, spec, self._stage)
         wanted = Planned("create", spec, artifact, template, tags(self._stage))
         found = self._stack.describe()
         if found is None:
@@ -102,6 +105,8 @@ class Planner:
         described = None if same and not (recoded and versioned) else self._describe(wanted)
         if described is None:
             return self._code_only(wanted, found, deployed, recoded)
+        for table in changes.protected_tables(described["Changes"], deployed):
+            raise ConfigError(f"{protected(table, self._stage)}, deploy that, then what deletes it or makes it anew")
         remaining = owners(wanted.template)
         steps = changes.steps(
             described["Changes"], deployed, wanted.template, [r.owner for r in recoded if r.logical_id in remaining]

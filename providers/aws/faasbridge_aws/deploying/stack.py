@@ -61,8 +61,9 @@ class StackResource:
 
 
 class Stack:
-    def __init__(self, clients: Clients, name: str) -> None:
+    def __init__(self, clients: Clients, name: str, identity: Mapping[str, Any]) -> None:
         self.name = name
+        self._identity = identity
         self._clients = clients
 
     @property
@@ -82,7 +83,8 @@ class Stack:
         return found if stack_id or found["StackStatus"] != "DELETE_COMPLETE" else None
 
     def template(self) -> dict[str, Any]:
-        """As it was sent; empty where the stack has none yet. Raises ConfigError for another program's stack."""
+        """As it was sent; empty where the stack has none yet. Raises ConfigError where it is another program's or
+        another app's."""
         from botocore.exceptions import ClientError
 
         try:
@@ -95,6 +97,12 @@ class Stack:
         template: dict[str, Any] = {} if isinstance(body, str) else json.loads(json.dumps(body))
         if isinstance(body, str) or (template.get("Resources") and not is_ours(template)):
             raise ConfigError(f"there is a stack {self.name} that FaaSBridge did not make: rename the app or the stage")
+        whose = template.get("Metadata", {}).get("faasbridge")
+        if whose is not None and whose != self._identity["faasbridge"]:
+            raise ConfigError(
+                f"the stack {self.name} is that of the app {whose['app']!r}, stage {whose['stage']!r}: "
+                "rename this app or its stage"
+            )
         return template
 
     def resources(self, template: Mapping[str, Any] | None = None) -> list[StackResource]:

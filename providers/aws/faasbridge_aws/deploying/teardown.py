@@ -5,12 +5,13 @@ Each part can be done again, so a destroy that was interrupted is finished by th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
 from faasbridge.deploy import Progress, Step
-from faasbridge.errors import ConfigError
+from faasbridge.errors import ConfigError, DeployError
+from faasbridge.provider import Stage
 
 from .artifacts import Artifacts
 from .connection import Account, Clients, code_of
@@ -21,14 +22,15 @@ _ATTEMPTS = 3  # a function that runs on may write into a bucket that was just e
 
 
 class Teardown:
-    def __init__(self, account: Account, stack: Stack, artifacts: Artifacts) -> None:
+    def __init__(self, account: Account, stage: Stage, stack: Stack, artifacts: Artifacts) -> None:
         self._clients = account.clients
+        self._stage = stage
         self._stack = stack
         self._artifacts = artifacts
 
     def destroy(self, *, delete_data: bool) -> Iterator[Progress]:
-        """Nothing where nothing is deployed. Raises ConfigError where data is held, DeployError with the first
-        cause."""
+        """Nothing where nothing is deployed. Raises ConfigError where something is protected or holds data, DeployError
+        with the first cause."""
         found = self._stack.describe()
         status = found["StackStatus"] if found is not None else ""
         if found is not None and status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
@@ -37,6 +39,7 @@ class Teardown:
         if found is not None:
             template = self._stack.template()
             resources = self._stack.resources(template)
+            self._refuse_protected(found, resources)
             if not delete_data:
                 self._refuse_data(resources)
             yield from self._delete(found["StackId"], template, resources, delete_data=delete_data)
@@ -48,6 +51,17 @@ class Teardown:
         for event in self._stack.follow(stack_id, None):
             yield Progress(step, "started", f"{event.status} {event.logical_id}")
         yield Progress(step, "done")
+
+    def _refuse_protected(self, found: Mapping[str, Any], resources: list[StackResource]) -> None:
+        """Before anything is emptied: what is protected would stay, and the rest would be gone."""
+        if found.get("EnableTerminationProtection"):
+            raise ConfigError(
+                f"the stack {self._stack.name} has termination protection: turn that off with `aws cloudformation "
+                f"update-termination-protection --no-enable-termination-protection --stack-name {self._stack.name}`"
+            )
+        for each in resources:
+            if each.type == "AWS::DynamoDB::Table" and _is_protected(self._clients, each.physical_id):
+                raise ConfigError(f"{protected(each.owner[1], self._stage)}, deploy, then destroy")
 
     def _refuse_data(self, resources: list[StackResource]) -> None:
         held = [f"{each.owner[0]} {each.owner[1]!r} {said}" for each in resources if (said := self._holds(each))]
@@ -113,7 +127,7 @@ class Teardown:
 
 def empty_bucket(clients: Clients, bucket: str, *, objects: bool = True) -> Iterator[Progress]:
     """Removes every version, delete marker and unfinished upload; without `objects` no version. Nothing where the
-    bucket is gone."""
+    bucket is gone. Raises DeployError for an object that stays."""
     from botocore.exceptions import ClientError
 
     api = clients.get("s3")
@@ -129,7 +143,13 @@ def empty_bucket(clients: Clients, bucket: str, *, objects: bool = True) -> Iter
             if not versions:
                 continue
             answer = api.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
-            count += len(versions) - len(answer.get("Errors", ()))
+            refused = answer.get("Errors", ())
+            if refused:
+                raise DeployError(
+                    f"the bucket {bucket} cannot be emptied: AWS deleted {len(versions) - len(refused):,} objects, "
+                    f"{refused[0]['Key']!r} not ({refused[0]['Code']}): {refused[0].get('Message', '')}".rstrip(": ")
+                )
+            count += len(versions)
             share = min(100, count * 100 // total) if total else 100
             yield Progress(step, "started", f"{count:,} of {total:,}, {share} %")
         for page in api.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
@@ -171,6 +191,23 @@ def _objects_in(clients: Clients, bucket: str) -> tuple[int, bool]:
             return 0, False
         raise
     return len(page.get("Versions", ())), bool(page.get("IsTruncated"))
+
+
+def protected(table: str, stage: Stage) -> str:
+    """The beginning of a sentence."""
+    setting = f"[tool.faasbridge.stages.{stage.name}.aws.tables.{table}]"
+    return f"table {table!r} is protected from deletion: set deletion_protection = false in {setting}"
+
+
+def _is_protected(clients: Clients, table: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        return bool(clients.get("dynamodb").describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"))
+    except ClientError as error:
+        if code_of(error) == "ResourceNotFoundException":
+            return False
+        raise
 
 
 def _rows_in(clients: Clients, table: str) -> tuple[int, bool]:
