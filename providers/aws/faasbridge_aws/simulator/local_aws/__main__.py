@@ -39,7 +39,7 @@ def main() -> None:
     # From here on ministack reads its settings.
     from .control import Control
     from .fronts import Fronts
-    from .sandboxes import Pool
+    from .pool import Pool
 
     pool, fronts = Pool(folder, endpoint), Fronts()
     install(pool, test=args.test)
@@ -121,9 +121,10 @@ def prepare(folder: Path, port: int, endpoint: str, *, keep: bool) -> None:
 
 
 def install(pool: object, *, test: bool) -> None:
-    from . import emptying, inboxes, mending, sandboxes, schedules, sources
+    from . import emptying, inboxes, mending, schedules, sources
+    from . import pool as pools
 
-    sandboxes.install(pool)  # type: ignore[arg-type]
+    pools.install(pool)  # type: ignore[arg-type]
     inboxes.install(0.0 if test else 1.0)
     sources.install()
     schedules.install(ticking=not test)

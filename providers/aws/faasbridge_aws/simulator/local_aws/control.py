@@ -13,7 +13,7 @@ from ministack.services import cloudformation
 
 from . import emptying, waiting
 from .fronts import Fronts
-from .sandboxes import Pool
+from .pool import Pool
 
 _GONE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
 

@@ -11,7 +11,7 @@ from typing import Any
 from ministack.services import cloudwatch_logs, dynamodb, lambda_svc, s3, secretsmanager, sqs
 
 from . import sources
-from .sandboxes import Pool
+from .pool import Pool
 
 _ARTIFACTS = "faasbridge-artifacts-"
 _QUIET_S = 30.0

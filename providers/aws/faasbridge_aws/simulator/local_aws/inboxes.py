@@ -13,7 +13,7 @@ from typing import Any
 from ministack.core.concurrency import esm_wake
 from ministack.services import lambda_svc, sqs
 
-from .sandboxes import MOST_PER_FUNCTION
+from .pool import MOST_PER_FUNCTION
 
 _MOST_RETRY_S = 60.0
 

@@ -16,7 +16,7 @@ from ministack.core import iam_evaluator
 from ministack.services import s3, secretsmanager
 from ministack.services.cloudformation import provisioners
 
-from .sandboxes import Pool
+from .pool import Pool
 
 _ALGORITHMS = ("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256")
 
