@@ -11,6 +11,8 @@ _SQS = f"{_DOCS}/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.
 _DYNAMODB = f"{_DOCS}/amazondynamodb/latest/developerguide/Constraints.html"
 _S3 = f"{_DOCS}/AmazonS3/latest/userguide"
 _PROXY = f"{_DOCS}/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html"
+_ROUTES = f"{_DOCS}/apigateway/latest/developerguide/http-api-develop-routes.html"
+_INBOX = f"{_DOCS}/lambda/latest/dg/services-sqs-configure.html"
 
 _KB, _MB = 1024, 1024 * 1024
 _ENVELOPE = 1 * _KB  # id, source, type, time, attributes' names
@@ -36,34 +38,51 @@ LIMITS = Limits(
     ordered=True,
     sources={
         "message_bytes": (
-            "256 KB a message of SNS, which feeds SQS, unless its topic's MaximumMessageSize says more; bodies are "
-            f"base64: {_DOCS}/sns/latest/dg/large-message-payloads.html"
+            "256 KiB a message of SNS, attributes included, unless its topic's MaximumMessageSize says more; bodies "
+            f"may be base64: {_DOCS}/sns/latest/dg/large-message-payloads.html"
         ),
-        "item_bytes": f"400 KB: {_DYNAMODB}",
+        "item_bytes": f"400 KB, names of attributes included: {_DYNAMODB}",
         "http_request_bytes": f"6 MB a payload, binary bodies in base64: {_LAMBDA}",
         "http_response_bytes": f"6 MB a payload, binary bodies in base64: {_LAMBDA}",
-        "http_timeout_s": f"maximum integration timeout: {_HTTP_API}",
-        "event_timeout_s": _LAMBDA,
-        "delay_s": _SQS,
-        "memory_mb": _LAMBDA,
-        "object_key_bytes": f"{_S3}/object-keys.html",
+        "http_timeout_s": f"maximum integration timeout, 30 seconds: {_HTTP_API}",
+        "event_timeout_s": f"15 minutes: {_LAMBDA}",
+        "delay_s": f"15 minutes: {_SQS}",
+        "memory_mb": f"10,240 MB: {_LAMBDA}",
+        "object_key_bytes": f"1,024 bytes of UTF-8: {_S3}/object-keys.html",
         "table_key_bytes": f"2,048 bytes a partition key, 1,024 a sort key: {_DYNAMODB}",
-        "sign_expires_s": f"{_S3}/ShareObjectPreSignedURL.html",
-        "batch_size": f"of a standard queue, 10 of a FIFO one: {_DOCS}/lambda/latest/dg/services-sqs-parameters.html",
-        "dead_letter_days": _SQS,
+        "sign_expires_s": f"7 days: {_S3}/ShareObjectPreSignedURL.html",
+        "batch_size": (
+            f"10,000 of a standard queue, 10 of a FIFO one: {_DOCS}/lambda/latest/dg/services-sqs-parameters.html"
+        ),
+        "dead_letter_days": f"1,209,600 seconds, from the sending on: {_SQS}",
         "unzipped_bytes": f"250 MB, layers included; its zip may have any size through S3: {_LAMBDA}",
-        "name_chars": f"{_DOCS}/lambda/latest/api/API_CreateFunction.html",
+        "name_chars": f"64 characters: {_DOCS}/lambda/latest/api/API_CreateFunction.html",
     },
     caveats={
         "http-repeated-headers": f"repeated request headers arrive joined with commas: {_PROXY}",
-        "http-encoded-slash": f"the path arrives decoded through an HTTP API, so %2F is a slash: {_PROXY}",
-        "http-chunked": f"a chunked request arrives whole: {_PROXY}",
+        "http-encoded-slash": f"an HTTP API decodes the path before it hands it over, so %2F is a slash: {_ROUTES}",
+        "http-chunked": f"a chunked request arrives whole, in one event: {_PROXY}",
         "signed-put-size": (
-            f"a signed PUT cannot limit the size; the app checks it on create: {_S3}/PresignedUrlUploadObject.html"
+            "a signed PUT is for a bucket, key, method and time, and cannot limit the size; the app checks it on "
+            f"create: {_S3}/PresignedUrlUploadObject.html"
         ),
         "sign-session": f"a URL ends with the credentials that signed it: {_S3}/ShareObjectPreSignedURL.html",
         "cron-both-days": (
-            f"one of the two day fields must be open: {_DOCS}/scheduler/latest/UserGuide/schedule-types.html"
+            f"one of the two day fields must be open: {_DOCS}/scheduler/latest/UserGuide/schedule-types.html, "
+            f"{_DOCS}/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html"
+        ),
+        "attempts-throttled": (
+            "a message that is taken while the account has no concurrency left loses an attempt without having been "
+            f"tried, so AWS recommends max_attempts of 5 and more: {_INBOX}"
+        ),
+        "recursion": (
+            "a function that causes itself to run through SQS, SNS or S3 is stopped after about 16 times, and the "
+            "message is a dead letter, unless it has the option recursive_loop: "
+            f"{_DOCS}/lambda/latest/dg/invocation-recursion.html"
+        ),
+        "change-size": (
+            "a change whose old and new row together are larger than a message arrives in the dead letters by its "
+            f"sequence number only: {_SQS}, {_DOCS}/eventbridge/latest/userguide/eb-pipes-error-troubleshooting.html"
         ),
     },
 )

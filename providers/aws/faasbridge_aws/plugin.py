@@ -46,7 +46,7 @@ def faasbridge_checks(spec: AppSpec, stage: Stage) -> Iterable[Finding]:
 
 
 def _readers(spec: AppSpec) -> Iterator[Finding]:
-    """Source: DynamoDB API Reference, GetRecords, LimitExceededException."""
+    """Source: DynamoDB Developer Guide, "Constraints", "Simultaneous readers of a shard in DynamoDB Streams"."""
     from faasbridge.provider import Finding
 
     handlers = Counter(each.trigger.resource for each in spec.functions if each.trigger.kind == "change")
