@@ -47,15 +47,15 @@ class Delivery(BaseDelivery):
 
     def sqs(self, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """`{"batchItemFailures": [{"itemIdentifier": messageId}]}`, in the order delivered."""
-        handled = self._batch(records) if self.function.trigger == "batch" else None
+        faults = self._batch(records) if self.function.trigger == "batch" else None
         held: set[str] = set()
         failed = []
         for i, record in enumerate(records):
             group = _group(record)
             if group is not None and group in held:
                 done = False
-            elif handled is not None:
-                done = handled[i]
+            elif faults is not None:
+                done = self._settled(record, faults[i])
             else:
                 done = self._has_time(i, len(records)) and self._one(record)
             if not done:
@@ -66,9 +66,12 @@ class Delivery(BaseDelivery):
 
     def stream(self, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """The same for DynamoDB and Kinesis: at most one, the first that failed, by sequence number."""
-        handled = self._batch(records) if self.function.trigger == "batch" else None
+        faults = self._batch(records) if self.function.trigger == "batch" else None
         for i, record in enumerate(records):
-            done = handled[i] if handled is not None else self._has_time(i, len(records)) and self._one(record)
+            if faults is not None:
+                done = self._settled(record, faults[i])
+            else:
+                done = self._has_time(i, len(records)) and self._one(record)
             if not done:
                 return {"batchItemFailures": [{"itemIdentifier": _sequence_number(record)}]}
         return {"batchItemFailures": []}
@@ -105,8 +108,8 @@ class Delivery(BaseDelivery):
                 return self._over(record, failures[0].error)
         return True
 
-    def _batch(self, records: Sequence[dict[str, Any]]) -> list[bool]:
-        """For each record whether it was handled, all of them in one call of the handler."""
+    def _batch(self, records: Sequence[dict[str, Any]]) -> list[BaseException | None]:
+        """For each record what failed, all of them in one call of the handler."""
         decoded = [self._decoded(record) for record in records]
         faults: dict[int, BaseException] = {i: found for i, found in enumerate(decoded) if isinstance(found, Exception)}
         lists = [() if isinstance(found, Exception) else found for found in decoded]
@@ -117,7 +120,11 @@ class Delivery(BaseDelivery):
             place = {id(event): i for event, i in zip(every, owners, strict=True)}
             for failure in self.runner.deliver(every, attempts=attempts, id=self.id, timeout_s=self._timeout_s()):
                 faults.setdefault(place[id(failure.event)], failure.error)
-        return [i not in faults or self._over(record, faults[i]) for i, record in enumerate(records)]
+        return [faults.get(i) for i in range(len(records))]
+
+    def _settled(self, record: dict[str, Any], fault: BaseException | None) -> bool:
+        """Whether a record of a batch need not come again. Not to be asked of one that is held back: it does."""
+        return fault is None or self._over(record, fault)
 
     def _decoded(self, record: dict[str, Any]) -> list[Event] | Exception:
         """The record's events as the handler takes them; what is wrong, also in the log, where it is none such."""

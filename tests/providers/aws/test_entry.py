@@ -259,6 +259,19 @@ def test_batch_that_raises_fails_whole_and_a_fifo_batch_from_the_first_failure_o
     assert failed(handle({"Records": records}, Context())) == ["2", "4"]
 
 
+def test_a_message_that_is_held_back_is_not_buried_before_its_turn() -> None:
+    def fail(batch: faasbridge.Batch) -> None:
+        first, second = batch
+        batch.fail(first, "later")
+        batch.fail(second, Reject("never"))
+
+    jobs = Jobs()
+    handle = handler_for(batch_app(fail), "work", dead_letter=jobs.bury)
+    records = [record(id, group="a", arn=f"{ARN}.fifo") for id in "12"]
+    assert failed(handle({"Records": records}, Context())) == ["1", "2"]
+    assert jobs.buried == []
+
+
 def row(sequence: str, *, fail: bool = False) -> dict[str, Any]:
     image = {"id": {"S": "a"}, "rank": {"S": "z"}, "fail": {"BOOL": fail}}
     return {
