@@ -116,7 +116,8 @@ def test_only_buckets_that_really_go_are_emptied() -> None:
         change("Modify", "Anew", "BucketName", replacement="True"),
         change("Modify", "Same", "Tags", replacement="Conditional"),
     ]
-    assert changes.lost_buckets(found) == ("gone", "anew")
+    assert changes.lost(found, "AWS::S3::Bucket") == ("gone", "anew")
+    assert changes.lost(found, "AWS::DynamoDB::Table") == ()
 
 
 def test_things_are_listed_in_the_order_of_the_template_with_the_untouched() -> None:

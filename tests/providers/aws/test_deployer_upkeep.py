@@ -236,6 +236,18 @@ def value_of(life: Deployment) -> str:
     return SecretDriver(Binding("aws", life.stage.app, "t", "secret", "token", options, life.name("token"))).get()
 
 
+def test_a_secret_that_is_not_declared_any_more_is_gone_at_once(life: Deployment, clients: Clients) -> None:
+    """Else its name would be taken for up to a month. Source: Secrets Manager API Reference, DeleteSecret."""
+    asked: list[Any] = []
+    events = clients.get("secretsmanager").meta.events
+    events.register("provide-client-params.secrets-manager.DeleteSecret", lambda params, **_: asked.append(params))
+    life.template = template(life.stack, function(), inbox(), function("http"))
+    life.deploy()
+    assert [(each["SecretId"].count(life.name("token")), each["ForceDeleteWithoutRecovery"]) for each in asked] == [
+        (1, True)
+    ]
+
+
 def test_secrets_are_set_and_unset(life: Deployment, clients: Clients) -> None:
     deployer, api = life.deployer(), clients.get("secretsmanager")
     assert set(deployer.secrets()) == {"token"}

@@ -60,12 +60,12 @@ def touched(changes: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     return frozenset(each["ResourceChange"]["LogicalResourceId"] for each in changes if "ResourceChange" in each)
 
 
-def lost_buckets(changes: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The physical names of buckets that would go, which CloudFormation can only do to empty ones."""
+def lost(changes: Iterable[Mapping[str, Any]], type_: str) -> tuple[str, ...]:
+    """The physical ids of resources of that type that would go."""
     return tuple(
         change["PhysicalResourceId"]
         for each in changes
-        if (change := each.get("ResourceChange", {})).get("ResourceType") == "AWS::S3::Bucket"
+        if (change := each.get("ResourceChange", {})).get("ResourceType") == type_
         and (change["Action"] == "Remove" or change.get("Replacement") == "True")
         and change.get("PolicyAction") not in _KEPT
         and change.get("PhysicalResourceId")

@@ -47,7 +47,8 @@ class Planned:
     stack_id: str = ""
     change_set: str = ""
     touched: frozenset[str] = frozenset()
-    lost_buckets: tuple[str, ...] = ()
+    lost_buckets: tuple[str, ...] = ()  # which CloudFormation deletes only where they are empty
+    lost_secrets: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
 
 
@@ -119,7 +120,8 @@ class Planner:
             found,
             change_set=described["ChangeSetId"],
             touched=changes.touched(described["Changes"]),
-            lost_buckets=changes.lost_buckets(described["Changes"]),
+            lost_buckets=changes.lost(described["Changes"], "AWS::S3::Bucket"),
+            lost_secrets=changes.lost(described["Changes"], "AWS::SecretsManager::Secret"),
         )
         return self._plan(planned, steps)
 

@@ -20,6 +20,7 @@ from .artifacts import Artifacts, code_sha256, digest_of, to_text
 from .connection import Account, code_of
 from .planning import Planned, Planner, functions_of
 from .progress import Tracker
+from .secrets import forget
 from .stack import SUCCEEDED, Stack, StackEvent
 from .teardown import bucket_gone, empty_bucket
 
@@ -117,6 +118,8 @@ class Rollout:
             if not bucket_gone(self._clients, bucket):
                 yield from empty_bucket(self._clients, bucket)
                 self._clients.get("s3").delete_bucket(Bucket=bucket)
+        for secret in planned.lost_secrets:
+            forget(self._clients, secret)
         yield from self._verify(planned)
         yield from tracker.finish()
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from uuid import uuid4
 
 from ..drivers.secret import UNSET
-from .connection import Clients
+from .connection import Clients, code_of
 
 
 def set_value(clients: Clients, secret: str, value: str) -> None:
@@ -28,6 +28,17 @@ def unset_value(clients: Clients, secret: str) -> None:
         for stage in stages:
             if stage != "AWSCURRENT":
                 api.update_secret_version_stage(SecretId=secret, VersionStage=stage, RemoveFromVersionId=version)
+
+
+def forget(clients: Clients, secret: str) -> None:
+    """One that a stack gave up: within its recovery window, up to a month, its name would be taken. Idempotent."""
+    from botocore.exceptions import ClientError
+
+    try:
+        clients.get("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+    except ClientError as error:
+        if code_of(error) != "ResourceNotFoundException":
+            raise
 
 
 def has_value(clients: Clients, secret: str) -> bool:

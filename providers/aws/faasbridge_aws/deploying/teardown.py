@@ -16,6 +16,7 @@ from faasbridge.provider import Stage
 from .artifacts import Artifacts
 from .connection import Account, Clients, code_of
 from .progress import Tracker
+from .secrets import forget
 from .stack import Stack, StackEvent, StackResource, first_cause, owners
 
 _ATTEMPTS = 3  # a function that runs on may write into a bucket that was just emptied
@@ -109,20 +110,18 @@ class Teardown:
         yield from tracker.finish()
 
     def _sweep(self, resource: StackResource) -> None:
-        """What a stack may leave: a secret in its recovery window, whose name is taken for a month, and a log group
-        that a function which was still running made again."""
+        """What a stack may leave: a secret in its recovery window, and a log group that a function which was still
+        running made again."""
         from botocore.exceptions import ClientError
 
-        try:
-            if resource.type == "AWS::SecretsManager::Secret":
-                self._clients.get("secretsmanager").delete_secret(
-                    SecretId=resource.physical_id, ForceDeleteWithoutRecovery=True
-                )
-            elif resource.type == "AWS::Logs::LogGroup":
+        if resource.type == "AWS::SecretsManager::Secret":
+            forget(self._clients, resource.physical_id)
+        elif resource.type == "AWS::Logs::LogGroup":
+            try:
                 self._clients.get("logs").delete_log_group(logGroupName=resource.physical_id)
-        except ClientError as error:
-            if code_of(error) != "ResourceNotFoundException":
-                raise
+            except ClientError as error:
+                if code_of(error) != "ResourceNotFoundException":
+                    raise
 
 
 def empty_bucket(clients: Clients, bucket: str, *, objects: bool = True) -> Iterator[Progress]:
