@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 import zipfile
@@ -28,13 +29,19 @@ from faasbridge_aws.simulator.tools import SERVICES
 
 @contextmanager
 def local_aws() -> Iterator[str]:
-    """The endpoint of a server that ends with the block."""
+    """The endpoint of a server that ends with the block, and leaves nothing."""
+    with tempfile.TemporaryDirectory(prefix="local-aws-", ignore_cleanup_errors=True) as folder:
+        yield from _served(folder)
+
+
+def _served(folder: str) -> Iterator[str]:
     python = environment("ministack", SERVICES)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{probe.getsockname()[1]}"
     variables = {
         **os.environ,
+        "TMPDIR": folder,  # its functions' code, which it does not remove
         "BIND_HOST": "127.0.0.1",
         "IOT_MTLS_ENABLED": "0",
         "GATEWAY_PORT": endpoint.rpartition(":")[2],
