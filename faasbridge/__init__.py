@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ._typing import TYPE_CHECKING
 from .app import Api, App
-from .dispatch import Invocation, invocation
 from .errors import (
     ConfigError,
     Conflict,
@@ -24,16 +23,21 @@ from .resources import BlobInfo, Page, Pages, Resource
 
 if TYPE_CHECKING:
     from ._typing import CallNext, Reply
+    from .dispatch import Invocation, invocation
     from .resources import Batch, Bucket, Queue, Secret, SignedUrl, Table, Topic
 else:
     CallNext = Reply = object
 
-    def __getattr__(name):  # a kind of resource, or a mistake
-        from . import resources
+    def __getattr__(name):  # a kind of resource, what an invocation knows of itself, or a mistake
+        if name in ("Invocation", "invocation"):
+            from . import dispatch as module
+        else:
+            from . import resources as module
 
-        if name in resources.__all__:
-            return getattr(resources, name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            if name not in module.__all__:
+                raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(module, name)
+        return found
 
 
 __all__ = [
