@@ -18,7 +18,6 @@ from faasbridge.adapter.entry import runner_for
 from faasbridge.errors import ConfigError, InvalidEvent
 from faasbridge.http import Request
 
-from . import http
 from .timeout_warning import TimeoutWarning
 
 if TYPE_CHECKING:
@@ -75,6 +74,8 @@ def _handler(runner: Runner, dead_letter: DeadLetter | None) -> Handler:
 
 
 def _http(runner: Runner, warning: TimeoutWarning | None, dead_letter: DeadLetter | None) -> Handler:
+    from . import http
+
     answer, decode, encode = runner.http, http.decode, http.encode
 
     def reply(event: Any, context: Any, remaining_s: float) -> Any:

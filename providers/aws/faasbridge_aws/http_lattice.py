@@ -8,8 +8,7 @@ from __future__ import annotations
 from faasbridge._typing import TYPE_CHECKING
 from faasbridge.http import Headers, MultiDict, parse_query, unquote
 
-from .http_body import content
-from .http_request import COMMON, LazyRequest
+from .http_common import COMMON, LazyRequest, content
 from .http_v1 import client_ip, cookies, grouped, one_value_each
 
 if TYPE_CHECKING:

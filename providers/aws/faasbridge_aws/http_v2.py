@@ -11,8 +11,7 @@ from __future__ import annotations
 from faasbridge._typing import TYPE_CHECKING
 from faasbridge.http import Headers, MultiDict, parse_cookies, parse_query, unquote
 
-from .http_body import content
-from .http_request import COMMON, LazyRequest, context_of
+from .http_common import COMMON, LazyRequest, content, context_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -73,6 +73,10 @@ def test_tools_bring_addresses_and_clients(clients: Clients) -> None:
 
 
 def loaded(code: str) -> set[str]:
+    return {name.split(".")[0] for name in modules(code)}
+
+
+def modules(code: str) -> set[str]:
     script = f"import json, logging, sys; {code}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -81,7 +85,7 @@ def loaded(code: str) -> set[str]:
         check=True,
         env={"PYTHONPATH": ":".join(PACKAGES)},
     )
-    return {name.split(".")[0] for name in done.stdout.split()}
+    return set(done.stdout.split())
 
 
 @pytest.mark.parametrize("module", ["bucket", "table", "queue", "topic", "secret", "clients", "errors"])
@@ -98,6 +102,17 @@ def test_a_function_without_resources_brings_no_sdk() -> None:
     )
     brought = loaded(code)
     assert not {"botocore", "boto3", "obstore", "urllib3", "typing_extensions", "asyncio", "urllib"} & brought
+
+
+def test_a_function_reads_what_its_own_events_take() -> None:
+    def brought(declared: str) -> set[str]:
+        code = f"from faasbridge import App; import faasbridge_aws.entry as entry; app = App('a'); {declared}"
+        return {name.rpartition(".")[2] for name in modules(code) if name.startswith("faasbridge_aws.")}
+
+    of_queue = brought("app.queue('q').on_message(name='f')(print); entry.handler_for(app, 'f')")
+    of_api = brought("app.get('/x')(lambda request: {}); entry.handler_for(app, 'http')")
+    assert not {"http", "http_v2"} & of_queue
+    assert not {"batches", "events", "events_sqs", "http_v1"} & of_api
 
 
 def test_whole_objects_need_no_botocore() -> None:

@@ -1,4 +1,6 @@
-"""A Request that reads its native event only when asked: most handlers look at the path, the body and nothing else."""
+"""What all forms of HTTP event share: a Request that reads its event only when asked, since most handlers look at path
+and body and nothing else, and how a body travels: as text where its type says text, else as base64.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
     from typing import Any, ClassVar
+
+_TEXT_TYPES = ("application/json", "application/javascript", "application/xml", "application/x-www-form-urlencoded")
+_is_text: dict[str, bool] = {"application/json": True}
 
 
 class LazyRequest(Request):
@@ -79,3 +84,22 @@ COMMON: Mapping[str, Callable[[Any], Any]] = {
     "time": _time,
     "type": lambda request: "http",
 }
+
+
+def content(headers: Mapping[str, str], body: bytes) -> tuple[str, bool]:
+    """The body as a string, and whether that is base64. Header names are in lower case."""
+    content_type = headers.get("content-type", "")
+    is_text = _is_text.get(content_type)
+    if is_text is None:
+        media = content_type.partition(";")[0].strip().lower()
+        is_text = not media or media.startswith("text/") or media in _TEXT_TYPES or media.endswith(("+json", "+xml"))
+        if len(_is_text) < 100:  # a handler may make up its types
+            _is_text[content_type] = is_text
+    if is_text and (len(headers) == 1 or headers.get("content-encoding", "identity") == "identity"):
+        try:
+            return body.decode(), False
+        except UnicodeDecodeError:
+            pass  # text in another charset
+    from binascii import b2a_base64
+
+    return b2a_base64(body, newline=False).decode(), True
