@@ -60,7 +60,7 @@ def whole_app() -> App:
     @jobs.dead_letters.on_message(uses=[rows.update])
     def mourn(message: Any) -> None: ...
 
-    @bulk.on_batch(batch_size=500, wait_s=2.5, uses=[news.publish])
+    @bulk.on_batch(batch_size=500, wait_s=2.5, uses=[news.publish], aws={"recursive_loop": True})
     def load(batch: Any) -> None: ...
 
     @line.on_message(aws={"batch_size": 5, "max_concurrency": 2, "reserved_concurrency": 4})
