@@ -54,7 +54,7 @@ def client_error(code: str, message: str = "no", operation: str = "DescribeStack
             "this machine's clock is wrong.*set the time",
         ),
         (exceptions.ParamValidationError(report="Invalid length\nof Name"), "client failed: .*Invalid length of Name"),
-        (client_error("InvalidClientTokenId"), "does not accept the credentials"),
+        (client_error("InvalidClientTokenId"), "does not accept the credentials.*region is enabled"),
         (
             client_error("SignatureDoesNotMatch", f"The Canonical String should have been {SECRET}"),
             r"does not accept the credentials \(SignatureDoesNotMatch\)",

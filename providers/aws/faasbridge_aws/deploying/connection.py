@@ -94,7 +94,7 @@ def sentence(error: Exception) -> str:
     if code in _SKEWED or re.search(r"Signature expired|not yet current", message_of(error)):
         return "this machine's clock is wrong, so AWS takes nothing that it signs: set the time, then try again"
     if code in _UNKNOWN:
-        return f"AWS does not accept the credentials ({code}): {_LOG_IN}"
+        return f"AWS does not accept the credentials ({code}): {_LOG_IN}, and see that the region is enabled"
     if code in _DENIED:
         found = re.search(r"not authorized to perform:? (\S+?)(?: on resource:? (\S+))?(?: |$)", message_of(error))
         action = found[1] if found else operation

@@ -20,6 +20,8 @@ from uuid import uuid4
 from ministack.services import apigateway, lambda_svc
 
 _MOST_BYTES = 10 * 1024 * 1024  # Source: "Quotas for configuring and running an HTTP API", payload size
+_MOST_PAYLOAD_BYTES = 6 * 1024 * 1024  # of an invocation. Source: Lambda Developer Guide, "Lambda quotas"
+_TOO_LARGE = [("content-type", "application/json")], b'{"message":"Request Entity Too Large"}'
 _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "te", "trailer", "upgrade"})
 _TEXT = ("text/", "application/json", "application/javascript", "application/xml", "application/x-www-form-urlencoded")
 
@@ -195,7 +197,7 @@ def _handler(id: str) -> type[BaseHTTPRequestHandler]:
                 return
             body = self._body()
             if body is None:
-                self._answer(413, [("content-type", "application/json")], b'{"message":"Request Entity Too Large"}')
+                self._answer(413, *_TOO_LARGE)
                 self.close_connection = True
                 return
             target = _target(id)
@@ -204,6 +206,9 @@ def _handler(id: str) -> type[BaseHTTPRequestHandler]:
                 return
             headers = [(name, _unicode(value)) for name, value in self.headers.items()]
             event = event_of(id, self.command, self.path, self.request_version, headers, body)
+            if len(body) > _MOST_PAYLOAD_BYTES // 2 and len(json.dumps(event)) > _MOST_PAYLOAD_BYTES:
+                self._answer(413, *_TOO_LARGE)
+                return
             self._answer(*response_of(_invoke(target, event)))
 
         def _body(self) -> bytes | None:

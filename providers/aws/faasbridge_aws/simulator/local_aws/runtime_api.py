@@ -12,6 +12,12 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+MOST_RESPONSE_BYTES = 6_291_556  # as Lambda's own error says; "Lambda quotas" rounds it to 6 MB
+_TOO_LARGE = {
+    "errorType": "Function.ResponseSizeTooLarge",
+    "errorMessage": f"Response payload size exceeded maximum allowed payload size ({MOST_RESPONSE_BYTES} bytes).",
+}
+
 Result = tuple[str, str, Any]  # `response`, `error` or `init`, the request's id, and the payload
 
 
@@ -88,6 +94,8 @@ def _handler(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:
             parts = self.path.strip("/").split("/")  # 2018-06-01/runtime/invocation/ID/response, .../init/error
             if parts[2] == "init":
                 api.took(("init", "", payload))
+            elif parts[4] == "response" and len(body) > MOST_RESPONSE_BYTES:
+                api.took(("error", parts[3], _TOO_LARGE))
             else:
                 api.took((parts[4], parts[3], payload))
             self.send_response(202)
