@@ -1,4 +1,5 @@
-"""What FaaSBridge adds to a Lambda function: to its cold start under AWS's own runtime client, and to its zip.
+"""What FaaSBridge adds to a Lambda function: to what is imported and to its cold start under AWS's own runtime client,
+and to its zip.
 
 A cold start is from the spawn of the runtime client's process to the answer to its first request. Both functions are
 unpacked artifacts with compiled files, spawned in turn, so that a busy machine slows both alike.
@@ -20,6 +21,7 @@ from faasbridge.build.runtime import collect
 
 from .aws_http import EVENT
 from .report import Figure, middle
+from .runtime import import_ms
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "providers" / "aws"))
 
@@ -41,6 +43,8 @@ app = App("bench")
 def item(request, number):
     return {"number": number, "name": "a thing"}
 """
+# What a function that answers HTTP has imported when it is ready.
+IMPORTS = "import faasbridge.artifact, faasbridge_aws.entry, faasbridge_aws.http"
 MANIFEST = {
     "app": "bench_app:app",
     "middleware": [],
@@ -62,7 +66,9 @@ def figures(spawns: int = 20) -> list[Figure]:
         of_bare, of_ours = middle(times["bare"]), middle(times["ours"])
         size = _zipped(Path(folder, "runtime.zip"), runtime)
     how = f"median of {spawns} spawns in turn: {of_ours:.1f} ms with, {of_bare:.1f} ms without"
+    imported = import_ms(IMPORTS, spawns, "import awslambdaric.bootstrap")
     return [
+        Figure("import of core and AWS adapter", imported, "ms", 5, note=f"median of {spawns}, on top of awslambdaric"),
         Figure("AWS cold start over a bare handler", of_ours - of_bare, "ms", 5, note=how),
         Figure("added to an AWS artifact", size / 1024, "KB", 200, note="zipped, drivers of every kind included"),
     ]

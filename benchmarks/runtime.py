@@ -35,9 +35,9 @@ def imports(runs: int = 15) -> list[Figure]:
     return figures
 
 
-def import_ms(statement: str, runs: int) -> float:
+def import_ms(statement: str, runs: int, base: str = BASE) -> float:
     code = (
-        f"{BASE}\nfrom time import perf_counter\nstart = perf_counter()\n{statement}\n"
+        f"{base}\nfrom time import perf_counter\nstart = perf_counter()\n{statement}\n"
         "print((perf_counter() - start) * 1000)"
     )
     with tempfile.TemporaryDirectory() as pycache:

@@ -67,7 +67,11 @@ def client_error(code: str, message: str = "no", operation: str = "DescribeStack
             ),
             r"lack the right to cloudformation:CreateChangeSet on arn:aws:cloudformation:eu-central-1:1:stack/a/\*",
         ),
-        (client_error("403", "Forbidden", "HeadObject"), "lack the right to HeadObject"),
+        (client_error("403", "Forbidden", "HeadObject"), "lack the right to s3:GetObject"),
+        (
+            client_error("AccessDenied", "User: me is not authorized to perform: s3:PutObject with an explicit deny"),
+            "lack the right to s3:PutObject: a policy denies it",
+        ),
         (client_error("ThrottlingException", "Rate exceeded"), "throttles DescribeStacks.*again in a minute"),
         (client_error("OptInRequired"), "not enabled"),
         (client_error("ValidationError", "Template\n  too odd"), "refused DescribeStacks: Template too odd"),

@@ -26,6 +26,7 @@ _UNKNOWN = {
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403", "Forbidden"}
 _SKEWED = {"RequestTimeTooSkewed", "RequestInTheFuture"}
 THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"}
+_RIGHTS = {"HeadObject": "s3:GetObject", "HeadBucket": "s3:ListBucket"}  # whose answers have no text
 _LOG_IN = "set AWS_PROFILE or the AWS_ACCESS_KEY_ID variables, or log in with `aws sso login`"
 
 
@@ -97,9 +98,11 @@ def sentence(error: Exception) -> str:
         return f"AWS does not accept the credentials ({code}): {_LOG_IN}, and see that the region is enabled"
     if code in _DENIED:
         found = re.search(r"not authorized to perform:? (\S+?)(?: on resource:? (\S+))?(?: |$)", message_of(error))
-        action = found[1] if found else operation
+        action = found[1] if found else _RIGHTS.get(operation, operation)
         where = f" on {found[2]}" if found and found[2] else ""
-        return f"the AWS credentials lack the right to {action}{where}: add it to their policy"
+        denied = "explicit deny" in message_of(error)
+        what_to_do = "a policy denies it whatever others allow" if denied else "add it to their policy"
+        return f"the AWS credentials lack the right to {action}{where}: {what_to_do}"
     if code in THROTTLED:
         return f"AWS throttles {operation}, and retrying did not help: run the command again in a minute"
     if code == "OptInRequired":
