@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -65,17 +66,20 @@ class Gcp:
 
     def deployer(self, stage: Stage) -> Deployer:
         """In the project and region that the stage says, else the project of the SDK's own settings."""
+        _keep_quiet()
         from .deployer import GcpDeployer
         from .drivers.clients import Clients
 
         return GcpDeployer(stage, Clients(project=stage.settings.get("project")))
 
     def simulator(self, stage: Stage, *, test: bool = False) -> Simulator:
+        _keep_quiet()
         from .simulator import GcpSimulator
 
         return cast("Simulator", GcpSimulator(stage, test=test))
 
     def simulated_deployer(self, stage: Stage) -> Deployer:
+        _keep_quiet()
         from .simulator import simulated_deployer
 
         return simulated_deployer(stage)
@@ -94,3 +98,8 @@ class Gcp:
         from .doctor import findings
 
         return findings(stage)
+
+
+def _keep_quiet() -> None:
+    """grpc's core, before it is loaded: it writes to the terminal when a server ends a connection."""
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

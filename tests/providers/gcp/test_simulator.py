@@ -140,3 +140,16 @@ def test_it_ends_and_says_so_when_an_emulator_dies(tmp_path: Path) -> None:
         assert "the Pub/Sub emulator ended" in (tmp_path / "server.log").read_text()
     finally:
         servers.end(process)
+
+
+@pytest.mark.parametrize(("given", "kept"), [({}, "ERROR"), ({"GRPC_VERBOSITY": "debug"}, "debug")])
+def test_a_command_says_nothing_of_a_connection_that_a_server_ends(given: dict[str, str], kept: str) -> None:
+    """grpc's core would write a line when the last `destroy` of a simulator ends it: it is told before it is loaded."""
+    code = (
+        "import os, sys; from pathlib import Path; from faasbridge.provider import Stage; "
+        "from faasbridge_gcp.plugin import Gcp; assert 'grpc' not in sys.modules; "
+        "Gcp().simulated_deployer(Stage('shop', 'dev', 'gcp', Path())); print(os.environ['GRPC_VERBOSITY'])"
+    )
+    env = {**{name: value for name, value in os.environ.items() if name != "GRPC_VERBOSITY"}, **given}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert done.stdout.strip() == kept
