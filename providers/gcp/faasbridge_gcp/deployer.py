@@ -203,8 +203,10 @@ class GcpDeployer:
         return self._known
 
     def _functions(self) -> list[Found]:
-        """Those of the app; a forwarder is none."""
-        return [each for each in self._current.of_type("functions.function") if each.details["function"]]
+        """Those of the app, in the stage's region; a forwarder is none."""
+        here = f"{self._cloud.parent}/"
+        found = self._current.of_type("functions.function")
+        return [each for each in found if each.details["function"] and each.name.startswith(here)]
 
     def _name(self, function: Found) -> str:
         return function.details["function"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -140,6 +141,27 @@ def test_a_database_that_would_have_to_move_stays(server: Server, tmp_path: Path
     moved.app = life.app
     with pytest.raises(DeployError, match="is in europe-west1 and cannot be moved: set `database_location` to that"):
         moved.plan()
+
+
+def test_a_stage_that_moves_to_another_region_leaves_nothing_running_in_the_one_before(life: Deployment) -> None:
+    """An api would go on answering there, and a schedule fire twice."""
+    life.app = App(life.stage.app)
+    life.app.get("/")(lambda request: None)
+    life.app.schedule("0 3 * * *", name="nightly")(lambda tick: None)
+    life.deploy()
+    before = life.deployer().outcome().endpoints
+    life.stage = replace(life.stage, settings={**life.stage.settings, "region": "europe-west4"})
+    assert life.deployer().outcome().endpoints == {}
+    life.deploy()
+    after = life.deployer().outcome().endpoints
+    assert set(after) == {"http"}
+    assert after != before
+    everywhere = f"projects/{PROJECT}/locations/-"
+    functions = [each.name for each in life.calm.get("functions").list_functions(parent=everywhere)]
+    ours = [name for name in functions if f"/{life.stage.app}-" in name]
+    assert {name.split("/")[3] for name in ours} == {"europe-west4"}
+    assert not [each for each in life.calm.get("scheduler").list_jobs(parent=PARENT) if life.stage.app in each.name]
+    assert life.plan().changes == ()
 
 
 def test_stages_and_other_apps_are_left_alone(server: Server, tmp_path: Path, life: Deployment) -> None:

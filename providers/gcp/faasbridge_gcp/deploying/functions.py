@@ -26,8 +26,10 @@ class Functions:
         self._api = cloud.get("functions")
 
     def found(self, labels: Mapping[str, str]) -> Iterable[Found]:
+        """Those of other regions as well: what the stage's setting said before."""
         clauses = " AND ".join(f"labels.{key}={labels[key]}" for key in (APP_LABEL, STAGE_LABEL))
-        for each in self._api.list_functions(request={"parent": self._cloud.parent, "filter": clauses}):
+        everywhere = f"projects/{self._cloud.project}/locations/-"
+        for each in self._api.list_functions(request={"parent": everywhere, "filter": clauses}):
             if is_ours(each.labels, labels):
                 yield self._found(each)
 

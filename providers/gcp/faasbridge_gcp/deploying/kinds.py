@@ -217,8 +217,9 @@ class Jobs:
         self._cloud = cloud
         self._api = cloud.get("scheduler")
 
-    def found(self, labels: Mapping[str, str]) -> Iterable[Found]:
-        for each in self._api.list_jobs(parent=self._cloud.parent):
+    def found(self, labels: Mapping[str, str], parent: str = "") -> Iterable[Found]:
+        """`parent` is another region than the stage's."""
+        for each in self._api.list_jobs(parent=parent or self._cloud.parent):
             said = described(each.description)
             if is_ours(said, labels):
                 yield Found(self.type, each.name, as_body(each), owner_of(said))

@@ -75,6 +75,9 @@ class Reader:
             found = {type: each.result() for type, each in listing.items()}
             more = [pool.submit(_listed, self.kinds["run.service"].found, found["functions.function"])]
             more.append(pool.submit(patient, self._notifications, found, template))
+            left = {each.name.partition("/functions/")[0] for each in found["functions.function"]}
+            for parent in left - {self._cloud.parent}:  # regions that the stage has left
+                more.append(pool.submit(_listed, self.kinds["scheduler.job"].found, wanted, parent))
             if databases.result():
                 for type in ("firestore.index", "firestore.field"):
                     more.append(pool.submit(_listed, self.kinds[type].found, database))
