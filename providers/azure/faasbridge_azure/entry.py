@@ -22,6 +22,7 @@ import os
 from faasbridge._typing import TYPE_CHECKING
 from faasbridge.adapter.entry import runner_for
 from faasbridge.errors import ConfigError, InvalidEvent
+from faasbridge.http import Response
 
 from . import http
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 SOURCE = "from faasbridge_azure.entry import app\n"
 CONNECTION = "AzureWebJobsStorage"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_NO_LENGTH = "Azure passes on no body without a Content-Length: send one, instead of chunks."
 log = logging.getLogger("faasbridge")
 
 
@@ -149,7 +151,10 @@ def _http(runner: Runner) -> Handler:
     answer, decode, encode = runner.http, http.decode, http.encode
 
     def handle(native: Any, context: Any = None) -> Any:
-        return encode(answer(decode(native), id=_id(context)), native)
+        request = decode(native)
+        if http.lost_its_body(request):
+            return encode(Response({"error": _NO_LENGTH}, status=411), native)
+        return encode(answer(request, id=_id(context)), native)
 
     return handle
 

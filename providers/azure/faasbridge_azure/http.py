@@ -2,7 +2,8 @@
 
 The host writes header names in lower case, joins repeated headers and query values with commas and leaves out empty
 query values, so path and query are read from the URL. Of a response header that is given twice it sends the last, so
-those are joined here where HTTP allows it; cookies go their own way (see `cookies`).
+those are joined here where HTTP allows it; cookies go their own way (see `cookies`). Of a body without a
+Content-Length it passes on nothing.
 Sources: azure-functions-host, GrpcMessageConversionExtensions.cs; azure-functions, http.py; RFC 9110, section 5.3.
 """
 
@@ -43,6 +44,10 @@ def decode(native: Any) -> Request:
     )
     request.source = request.headers.get("host") or ""
     return request
+
+
+def lost_its_body(request: Request) -> bool:
+    return not request.body and "chunked" in (request.headers.get("transfer-encoding") or "").lower()
 
 
 def encode(response: Response | Answer, native: Any = None) -> Any:

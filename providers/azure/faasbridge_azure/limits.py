@@ -68,8 +68,8 @@ LIMITS = Limits(
             'ScriptHost.cs, ValidateHttpFunction ("The specified route conflicts with one or more built in routes.")'
         ),
         "http-chunked": (
-            "a chunked request arrives without its body, since the host reads one only where Content-Length says that "
-            f"there is one: {_HOST}; https://github.com/Azure/azure-functions-host/issues/4926"
+            "a chunked request is answered with 411, since the host passes on a body only where Content-Length says "
+            f"that there is one: {_HOST}; https://github.com/Azure/azure-functions-host/issues/4926"
         ),
         "signed-put-size": f"a signed PUT cannot limit the size: {_SAS}",
         "signed-put-type": f"a signed PUT takes any content type, a URL cannot bind it: {_SAS}",

@@ -282,6 +282,14 @@ def test_an_api_answers_with_the_worker_s_id(http_request: Any) -> None:
     assert handler(http_request("https://x/none")).status_code == 404
 
 
+def test_a_body_that_the_host_left_out_is_not_taken_for_an_empty_one(http_request: Any) -> None:
+    handler = entry.handler_for(app, "http")
+    headers = {"transfer-encoding": "Chunked"}
+    answer = handler(http_request("https://x/hello/ann", headers=headers))
+    assert (answer.status_code, "Content-Length" in json.loads(answer.get_body())["error"]) == (411, True)
+    assert handler(http_request("https://x/hello/ann", headers=headers, body=b"x")).status_code == 200
+
+
 def test_drivers_are_made_at_the_start_for_what_is_used(queued: Any) -> None:
     made = []
 

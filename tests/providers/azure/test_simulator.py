@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import subprocess
@@ -24,6 +25,7 @@ from faasbridge.local.state import is_locked
 from faasbridge.simulation import servers
 from faasbridge_azure.drivers.bucket import BucketDriver
 from faasbridge_azure.drivers.clients import Clients
+from faasbridge_azure.limits import LIMITS
 
 sys.path.insert(0, str(Path(__file__).parent))
 from simulated_azure import APP, HOST, STORAGE, Credential, SimulatedAzure, template
@@ -120,6 +122,16 @@ def test_requests_reach_the_function(azure: SimulatedAzure) -> None:
     assert answer.raw.headers.getlist("set-cookie") == ["a=1; path=/", "b=2; path=/"]
     chunked = requests.post(f"{azure.address_of()}/x", data=iter([b"a", b"b"]), timeout=30)
     assert json.loads(chunked.content)["length"] == 0, "the host passes on no body without a length"
+
+
+def test_a_request_larger_than_the_host_takes_is_refused(azure: SimulatedAzure) -> None:
+    # Only its head is sent.
+    client = http.client.HTTPConnection(azure.address_of().partition("://")[2], timeout=30)
+    client.putrequest("POST", "/x")
+    client.putheader("Content-Length", str(LIMITS.http_request_bytes + 1))  # type: ignore[operator]
+    client.endheaders()
+    assert client.getresponse().status == 413
+    client.close()
 
 
 def test_a_message_that_fails_each_attempt_goes_to_the_poison_queue(azure: SimulatedAzure, queue: Any) -> None:

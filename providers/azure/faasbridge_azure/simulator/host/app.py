@@ -25,6 +25,7 @@ from .settings import host_settings, seconds
 from .timers import TimerTrigger
 
 HTTP_TIMEOUT_S = 230.0
+HTTP_MOST_BYTES = 104_857_600
 DRAIN_S = 2.0
 TIMEOUT_S = 1800.0
 """Source: "Azure Functions scale and hosting", function app timeout duration: Flex Consumption's default."""
@@ -161,6 +162,8 @@ class FunctionApp:
         anonymous = str(function.trigger.get("authLevel", "")).lower() == "anonymous"
         if not anonymous and request.headers.get("x-functions-key") != key:
             return 401, [], b""
+        if (request.content_length or 0) > HTTP_MOST_BYTES:
+            return 413, [], b""
         body = await request.read()
         if not request.content_length:
             body = b""  # as the host does with a chunked one; see `limits`
