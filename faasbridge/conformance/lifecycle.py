@@ -14,11 +14,13 @@ from ..app import App
 from ..config import Project, load_app
 from ..deploy import Plan
 from ..events import Message
+from ..local.state import base_folder
 from ..pipeline import Target
-from ..provider import Deployer
+from ..provider import Deployer, Simulator
 from ..resources import Queue, Table
 from ..testing.client import Client, over_socket
 from ..testing.packed import share
+from ..testing.running import Running, running, started
 from .harness import Harness, Suite
 
 Case = TypeVar("Case", bound=Callable[..., None])
@@ -59,6 +61,14 @@ VERSION = 1
 MORE = SOURCE.replace("# more resources", 'more = app.table("more", key="id")')
 
 
+KEEPER = """
+from faasbridge import App, Message
+
+app = App("keeper")
+app.queue("jobs").on_message(name="rest")(lambda message: None)
+"""
+
+
 def deploys(case: Case) -> Case:
     """A case that is not collected where the harness has no deployer."""
     case.deploys = True  # type: ignore[attr-defined]
@@ -66,9 +76,11 @@ def deploys(case: Case) -> Case:
 
 
 class Life:
-    """A small project and its deployment."""
+    """A small project and its deployment. What it simulates is in `simulators`, where that is given."""
 
-    def __init__(self, harness: Harness, root: Path, name: str) -> None:
+    def __init__(
+        self, harness: Harness, root: Path, name: str, source: str = SOURCE, simulators: Path | None = None
+    ) -> None:
         self.harness = harness
         self.root = root
         self.module = f"life_{name}"
@@ -76,8 +88,10 @@ class Life:
             '[project]\nname = "life"\nversion = "1"\nrequires-python = ">=3.11"\n\n'
             f'[tool.faasbridge]\napp = "{self.module}:app"\n'
         )
-        self.write(SOURCE)
+        self.write(source)
         share(root)
+        if simulators is not None:
+            (base_folder(root) / "simulators").symlink_to(simulators, target_is_directory=True)
 
     def write(self, source: str) -> None:
         (self.root / f"{self.module}.py").write_text(source)
@@ -91,7 +105,7 @@ class Life:
             targets=(self.harness.provider.name,),
             python=found.python,
             stages=stages,
-            app_name="life",
+            app_name="keeper" if "keeper" in self.module else "life",
         )
         return Target(project, self.harness.provider.name, self.harness.stage_name, simulate=self.harness.simulate)
 
@@ -120,16 +134,44 @@ class Life:
             return False
 
 
+class Keeper:
+    """An app that stays deployed, so that its simulator stays for one case after another: starting one takes longer
+    than a case. It is started and stopped as a simulator is."""
+
+    def __init__(self, harness: Harness, root: Path) -> None:
+        self.simulators = base_folder(root) / "simulators"
+        self._life = Life(harness, root, "keeper", KEEPER)
+
+    def start(self) -> None:
+        self._life.deploy()
+
+    def stop(self) -> None:
+        list(self._life.deployer().destroy(delete_data=True))
+
+
 class Cases(Suite):
+    @pytest.fixture
+    def simulators(self, tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+        if not self.harness.simulate:
+            return None
+
+        def start() -> Running:
+            keeper = Keeper(self.harness, tmp_path_factory.mktemp("keeper"))
+            return started(App("keeper"), self.harness.provider.name, cast("Simulator", keeper), None)
+
+        kept = running((self.harness, "keeper"), start)
+        return cast("Keeper", kept.simulator).simulators
+
     @pytest.fixture
     def life(
         self,
         _needed: None,
         tmp_path: Path,
+        simulators: Path | None,
         request: pytest.FixtureRequest,
     ) -> Iterator[Life]:
         name = request.node.name.replace("test_", "").replace("[", "_").replace("]", "")[:40]
-        life = Life(self.harness, tmp_path, name)
+        life = Life(self.harness, tmp_path, name, simulators=simulators)
         try:
             yield life
         finally:
