@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -90,6 +91,20 @@ class Project:
         return subprocess.run(
             command, cwd=self.root, capture_output=True, text=True, timeout=110, check=False, env=environment()
         )
+
+    def following(self, *arguments: str) -> tuple[list[str], int]:
+        """What `logs --follow` prints until its first line, and the status with which it ends at Ctrl-C."""
+        command = [*COMMAND, "logs", "--follow", *arguments, "--provider", self.provider, "--simulate"]
+        options: Any = {"cwd": self.root, "stdout": subprocess.PIPE, "text": True, "env": environment()}
+        with subprocess.Popen(command, **options) as process:
+            end = threading.Timer(110, process.kill)
+            end.start()
+            assert process.stdout is not None
+            lines = [process.stdout.readline()]
+            process.send_signal(signal.SIGINT)
+            lines += process.stdout.readlines()
+            end.cancel()
+        return lines, process.returncode
 
     def url(self) -> str:
         return self.run("url").strip()

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -71,13 +72,19 @@ def test_a_deployment_from_its_plan_to_its_end(project: Project) -> None:
 
     fetch(f"{url}/orders", "POST", b"one")
     until(lambda: read(url)["done"] == ["one"], "the handling of a message")
-    until(lambda: "packing one" in project.run("logs", "pack"), "its line in the log")
+    with ThreadPoolExecutor() as aside:
+        following = aside.submit(project.following, "--function", "pack", "--grep", "packing t.o")
+        until(lambda: "packing one" in project.run("logs", "pack"), "its line in the log")
+        fetch(f"{url}/orders", "POST", b"two")
+        lines, status = following.result()
+        assert ["packing two" in line for line in lines] == [True]
+        assert status == 0
     assert project.servers()[0]["stage"] == "dev"
 
     project.change('"version": 1', '"version": 2')
     assert "code" in project.run("plan")
     project.run("deploy", "--yes")
-    assert read(url) == {"version": 2, "done": ["one"]}
+    assert read(url) == {"version": 2, "done": ["one", "two"]}
 
     refused = project.attempt("destroy", "--yes")
     assert refused.returncode == 1
