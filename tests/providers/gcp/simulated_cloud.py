@@ -54,7 +54,7 @@ def subscription(name: str) -> str:
     return f"projects/{PROJECT}/subscriptions/{name}"
 
 
-def wait_until(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+def wait_until(condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
     """What the condition gives once it is true. Fails after the time-out."""
     deadline = time.monotonic() + timeout_s
     while True:
