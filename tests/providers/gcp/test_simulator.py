@@ -13,6 +13,7 @@ import pytest
 
 from faasbridge.errors import ConfigError, FaaSBridgeError
 from faasbridge.simulation import servers
+from faasbridge_gcp.simulator.cloud import short_folder
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -153,3 +154,15 @@ def test_a_command_says_nothing_of_a_connection_that_a_server_ends(given: dict[s
     env = {**{name: value for name, value in os.environ.items() if name != "GRPC_VERBOSITY"}, **given}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
     assert done.stdout.strip() == kept
+
+
+def test_sockets_that_a_killed_server_left_go_with_the_next(tmp_path: Path) -> None:
+    """Where the state's folder has too long a path for them, they lie in the folder for temporary files."""
+    found = short_folder(tmp_path / "state")
+    (found / "1:8080").touch()
+    assert short_folder(tmp_path / "state") == found
+    assert list(found.iterdir()) == []
+    assert found.stat().st_mode & 0o777 == 0o700
+    assert short_folder(tmp_path / "other") not in (found, short_folder(tmp_path / "state"))
+    for name in ("state", "other"):
+        short_folder(tmp_path / name).rmdir()

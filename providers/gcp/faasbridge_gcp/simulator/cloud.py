@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import Awaitable
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +69,7 @@ class Cloud(serving.Cloud):
             shutil.rmtree(each, ignore_errors=True)
             each.mkdir(parents=True)
         if len(str(self._sockets)) > _LONGEST_SOCKET:
-            self._sockets = Path(tempfile.mkdtemp(prefix="faasbridge-"))
+            self._sockets = short_folder(self._folder)
         self.tokens = Tokens()
         self.entries = Entries()
         self.accounts = Accounts()
@@ -236,6 +238,19 @@ class Cloud(serving.Cloud):
         if hasattr(self, "_server"):
             await self._server.stop(0)
         shutil.rmtree(self._sockets, ignore_errors=True)
+
+
+def short_folder(folder: Path) -> Path:
+    """An empty one in place of a folder whose path is too long: the same each time, so that what a server leaves which
+    is killed goes with the next."""
+    digest = sha256(str(folder).encode()).hexdigest()[:12]
+    found = Path(tempfile.gettempdir(), f"faasbridge-{os.getuid()}-{digest}")
+    shutil.rmtree(found, ignore_errors=True)
+    try:
+        found.mkdir(mode=0o700)
+    except FileExistsError:  # somebody else's
+        return Path(tempfile.mkdtemp(prefix="faasbridge-"))
+    return found
 
 
 def _may_in_bucket(rights: Rights, email: str, permission: str, bucket: Bucket | None) -> bool:
