@@ -23,6 +23,7 @@ from time import perf_counter
 
 import faasbridge
 import faasbridge_gcp
+from faasbridge.simulation.ports import free_port
 from faasbridge_gcp.entry import MAIN
 
 from .aws_cold_start import MANIFEST
@@ -115,9 +116,7 @@ def _requests(port: int, number: int) -> list[float]:
 @contextmanager
 def served(folder: Path) -> Iterator[int]:
     """The function of that folder under functions-framework: its port, once it listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    port = free_port()
     settings = {"FUNCTION_TARGET": "handler", "FAASBRIDGE_FUNCTION": "http", "HOST": "127.0.0.1", "PORT": str(port)}
     command = [sys.executable, "-m", "functions_framework", "--source", "main.py"]
     process = subprocess.Popen(

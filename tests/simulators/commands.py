@@ -97,7 +97,7 @@ class Project:
         command = [*COMMAND, "logs", "--follow", *arguments, "--provider", self.provider, "--simulate"]
         options: Any = {"cwd": self.root, "stdout": subprocess.PIPE, "text": True, "env": environment()}
         with subprocess.Popen(command, **options) as process:
-            end = threading.Timer(110, process.kill)
+            end = threading.Timer(240, process.kill)
             end.start()
             assert process.stdout is not None
             lines = [process.stdout.readline()]

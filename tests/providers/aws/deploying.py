@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,7 @@ from botocore.config import Config
 from faasbridge.deploy import Plan, Progress
 from faasbridge.provider import Artifact, Stage
 from faasbridge.simulation.environments import environment
+from faasbridge.simulation.ports import free_port
 from faasbridge.spec import AppSpec
 from faasbridge_aws.deployer import AwsDeployer
 from faasbridge_aws.simulator.tools import SERVICES
@@ -36,9 +36,7 @@ def local_aws() -> Iterator[str]:
 
 def _served(folder: str) -> Iterator[str]:
     python = environment("ministack", SERVICES)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        endpoint = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    endpoint = f"http://127.0.0.1:{free_port()}"
     variables = {
         **os.environ,
         "TMPDIR": folder,  # its functions' code, which it does not remove

@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ import faasbridge
 import faasbridge_aws
 from faasbridge.build import uv
 from faasbridge.simulation.environments import kept
+from faasbridge.simulation.ports import free_port
 
 if not os.environ.get("CI"):
     pytest.importorskip("awslambdaric", reason="install the dependency group test-aws")
@@ -115,12 +115,6 @@ def emulator() -> Path:
     binary = kept(f"rie-{SAM.partition('==')[2]}", make) / "samcli" / "local" / "rapid" / name
     binary.chmod(0o755)
     return binary
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture

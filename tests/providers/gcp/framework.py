@@ -17,6 +17,7 @@ from typing import Any
 
 import faasbridge
 import faasbridge_gcp
+from faasbridge.simulation.ports import free_port
 
 PATH = [str(Path(package.__file__).parents[1]) for package in (faasbridge, faasbridge_gcp)]
 
@@ -25,9 +26,7 @@ class Server:
     """A function under functions-framework, and what it logs."""
 
     def __init__(self, folder: Path, function: str, signature: str = "http") -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.log = folder / f"{function}-{signature}.log"
         settings = {
             "FUNCTION_TARGET": "handler",

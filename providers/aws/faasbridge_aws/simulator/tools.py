@@ -11,6 +11,7 @@ from typing import Final
 from faasbridge.provider import Stage
 from faasbridge.simulation import servers
 from faasbridge.simulation.environments import environment
+from faasbridge.simulation.ports import free_port
 from faasbridge.simulation.servers import Server
 
 SERVICES: Final = (
@@ -55,7 +56,8 @@ def launch(
 ) -> tuple[subprocess.Popen[bytes], Server]:
     """Starts the server. Nothing of this process's AWS settings reaches it."""
     python = environment("ministack", SERVICES)
-    command = [str(python), "-m", "local_aws", *(["--test"] if test else []), *(["--keep"] if keep else [])]
+    command = [str(python), "-m", "local_aws", "--port", str(free_port())]
+    command += [*(["--test"] if test else []), *(["--keep"] if keep else [])]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
     return servers.launch(command, folder, detached=detached, env={**env, "PYTHONPATH": str(Path(__file__).parent)})
 

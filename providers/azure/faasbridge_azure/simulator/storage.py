@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import os
 import re
-import socket
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from email.utils import formatdate
@@ -17,6 +16,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from xml.etree import ElementTree
 
 from faasbridge.simulation.children import Child, accepts
+from faasbridge.simulation.ports import free_port
 
 from .emulators import AZURITE, node_folder, package
 
@@ -222,12 +222,6 @@ class Account:
         await asyncio.gather(*work)
         self._put.clear()
         self._written.clear()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def delegation_key(token: Mapping[str, Any], start: str, expiry: str, version: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from faasbridge.errors import ConfigError
 from faasbridge.simulation import environments
 from faasbridge.simulation.children import Child, accepts
+from faasbridge.simulation.ports import free_port
 
 from .listening import address, listen
 
@@ -72,7 +73,7 @@ async def start(sockets: Sockets) -> LocalServices:
     triggers, storage_url = address(sockets.triggers), f"http://{address(sockets.storage)}"
     java, pubsub_jar, firestore_jar = emulators()
     binary = await asyncio.to_thread(_storage_binary)
-    pubsub, firestore, storage = _free_addresses(3)
+    pubsub, firestore, storage = (f"127.0.0.1:{free_port()}" for _ in range(3))
     commands = {
         "the Pub/Sub emulator": (
             pubsub,
@@ -145,18 +146,6 @@ def _storage_binary() -> Path:
     if not os.access(found[0], os.X_OK):
         found[0].chmod(0o755)
     return found[0]
-
-
-def _free_addresses(number: int) -> list[str]:
-    """Ports that are free now; held all at once, so that they differ."""
-    held = [socket.socket() for _ in range(number)]
-    try:
-        for each in held:
-            each.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{each.getsockname()[1]}" for each in held]
-    finally:
-        for each in held:
-            each.close()
 
 
 def _port(where: str) -> str:

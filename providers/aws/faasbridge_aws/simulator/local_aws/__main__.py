@@ -1,4 +1,4 @@
-"""`python -m local_aws --folder F --attached|--detached [--test] [--keep]`."""
+"""`python -m local_aws --port N --folder F --attached|--detached [--test] [--keep]`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import sys
 import threading
 import time
@@ -25,6 +24,7 @@ _READY_S = 60.0
 def main() -> None:
     parser = argparse.ArgumentParser(prog="local_aws")
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
     life = parser.add_mutually_exclusive_group(required=True)
     life.add_argument("--attached", action="store_true")
     life.add_argument("--detached", action="store_true")
@@ -33,7 +33,7 @@ def main() -> None:
     args = parser.parse_args()
     folder: Path = args.folder
     lock(folder)
-    port = free_port()
+    port = args.port
     endpoint = f"http://127.0.0.1:{port}"
     prepare(folder, port, endpoint, keep=args.keep)
     # From here on ministack reads its settings.
@@ -84,12 +84,6 @@ def lock(folder: Path) -> None:
             if time.monotonic() > deadline:
                 sys.exit(f"a simulator already runs in {folder}")
             time.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def prepare(folder: Path, port: int, endpoint: str, *, keep: bool) -> None:
