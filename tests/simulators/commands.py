@@ -17,6 +17,11 @@ from typing import Any
 
 LONG_S = 60  # for waiting on a condition; never a measure
 COMMAND = [sys.executable, "-m", "faasbridge"]
+# A shell has what it starts in the background ignore Ctrl-C, and that is inherited.
+HEARS_CTRL_C = (
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "runpy.run_module('faasbridge', run_name='__main__')"
+)
 # What a user may have set up for the vendor itself, none of which a simulator looks at.
 THEIRS = {
     "AWS_ACCESS_KEY_ID": "nobody",
@@ -94,7 +99,17 @@ class Project:
 
     def following(self, *arguments: str) -> tuple[list[str], int]:
         """What `logs --follow` prints until its first line, and the status with which it ends at Ctrl-C."""
-        command = [*COMMAND, "logs", "--follow", *arguments, "--provider", self.provider, "--simulate"]
+        command = [
+            sys.executable,
+            "-c",
+            HEARS_CTRL_C,
+            "logs",
+            "--follow",
+            *arguments,
+            "--provider",
+            self.provider,
+            "--simulate",
+        ]
         options: Any = {"cwd": self.root, "stdout": subprocess.PIPE, "text": True, "env": environment()}
         with subprocess.Popen(command, **options) as process:
             end = threading.Timer(240, process.kill)
