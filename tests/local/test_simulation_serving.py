@@ -94,6 +94,12 @@ def test_it_is_found_and_asked_and_stopped(server: servers.Server, folder: Path)
     assert (folder.parent / "stopped").exists()
 
 
+def test_a_folder_has_one_server(server: servers.Server, folder: Path) -> None:
+    with pytest.raises(ConfigError, match="already running"):
+        servers.launch(command(folder), folder)
+    assert servers.running(folder) == server
+
+
 def test_the_control_api_wants_the_token(server: servers.Server) -> None:
     for headers in ({}, {"Authorization": "Bearer of bad news"}):
         connection = http.client.HTTPConnection(urlsplit(server.control).netloc, timeout=10)
