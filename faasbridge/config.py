@@ -273,11 +273,11 @@ class _Settings:
         given = os.environ.get("FAASBRIDGE_PYTHON")
         if given and given not in PYTHONS:
             raise ConfigError(f"FAASBRIDGE_PYTHON is one of {', '.join(PYTHONS)}, not {given!r}")
-        python = given or self.raw.get("python", "")
+        python = self.raw.get("python", "")
         if python and python not in PYTHONS:
             hint = f'; write it as text: "{python}"' if str(python) in PYTHONS else ""
             raise self._wrong("python", f"python is one of {', '.join(PYTHONS)}, not {python!r}{hint}")
-        return str(python)
+        return given or str(python)
 
     def _stages(self) -> Mapping[str, Mapping[str, Any]]:
         stages = self.raw.get("stages", {})

@@ -16,6 +16,11 @@ CANNOT = "the app cannot be imported"
 APP = 'from faasbridge import App\napp = App("shop")\njobs = app.queue("jobs")\n'
 
 
+@pytest.fixture(autouse=True)
+def no_other_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FAASBRIDGE_PYTHON", raising=False)
+
+
 def project(root: Path, settings: str = SETTINGS, **modules: str) -> Path:
     (root / "pyproject.toml").write_text(settings)
     package = root / "shop"
