@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 import zipfile
@@ -44,36 +43,19 @@ def test_an_executable_stays_one(tmp_path: Path) -> None:
         assert zipped.getinfo("tool").external_attr >> 16 == 0o100755
 
 
-def test_byte_code_is_used_whatever_the_date_of_its_source(tmp_path: Path) -> None:
-    archive.write(tmp_path / "a.zip", {"one/mod.py": b"VALUE = 'from source'\n"}, None, python_version=HERE)
-    with zipfile.ZipFile(tmp_path / "a.zip") as zipped:
-        assert zipped.namelist() == [f"one/__pycache__/mod.{sys.implementation.cache_tag}.pyc", "one/mod.py"]
-        zipped.extractall(tmp_path)
-    # Only the byte code knows the value from here on.
-    (tmp_path / "one" / "mod.py").write_text("VALUE = 'changed'\n")
-    spec = importlib.util.spec_from_file_location("mod", tmp_path / "one" / "mod.py")
-    assert spec is not None
-    assert spec.loader is not None
-    if sys.flags.dont_write_bytecode or sys.pycache_prefix:
-        pytest.skip("this Python looks for byte code elsewhere")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.VALUE == "from source"
-
-
-@pytest.mark.skipif(interpreter(OTHER) is None, reason=f"Python {OTHER} is not on this machine")
-def test_another_version_makes_its_own_byte_code(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [HERE, OTHER])
+def test_byte_code_is_the_targets_and_used_whatever_the_date_of_its_source(tmp_path: Path, version: str) -> None:
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"Python {version} is not on this machine")
     files = {"one/mod.py": b"VALUE = 'from source'\n", "one/none.py": b"def {{name}}():", "two.txt": b"2"}
-    archive.write(tmp_path / "a.zip", files, None, python_version=OTHER)
-    tag = f"cpython-{OTHER.replace('.', '')}"
+    archive.write(tmp_path / "a.zip", files, None, python_version=version)
     with zipfile.ZipFile(tmp_path / "a.zip") as zipped:
-        cached = f"one/__pycache__/mod.{tag}.pyc"
+        cached = f"one/__pycache__/mod.cpython-{version.replace('.', '')}.pyc"
         assert zipped.namelist() == [cached, "one/mod.py", "one/none.py", "two.txt"]
         zipped.extractall(tmp_path)
     # Only the byte code knows the value from here on.
     (tmp_path / "one" / "mod.py").write_text("VALUE = 'changed'\n")
-    python = interpreter(OTHER)
-    assert python is not None
     program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from one import mod; print(mod.VALUE)"
     done = subprocess.run([python, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "from source\n"

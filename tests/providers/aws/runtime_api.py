@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from faasbridge_aws.simulator.local_aws.runtime_api import body_of
+
 
 class Result(NamedTuple):
     """What the runtime client reported: `kind` is `response`, `error` or `init error`, `body` its parsed JSON."""
@@ -117,7 +119,7 @@ def _handler_of(sandbox: Sandbox) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def do_POST(self) -> None:
-            body = json.loads(self._content() or b"null")
+            body = json.loads(body_of(self) or b"null")
             parts = self.path.strip("/").split("/")  # 2018-06-01/runtime/invocation/ID/response or .../init/error
             self.send_response(202)
             self.send_header("Content-Length", "0")
@@ -126,16 +128,6 @@ def _handler_of(sandbox: Sandbox) -> type[BaseHTTPRequestHandler]:
                 sandbox.results.put(Result("init error", body))
             else:
                 sandbox.results.put(Result(parts[4], body, parts[3]))
-
-        def _content(self) -> bytes:
-            if "Content-Length" in self.headers:
-                return self.rfile.read(int(self.headers["Content-Length"]))
-            content = b""
-            while size := int(self.rfile.readline(), 16):
-                content += self.rfile.read(size)
-                self.rfile.readline()
-            self.rfile.readline()
-            return content
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

@@ -63,6 +63,18 @@ class _Server(ThreadingHTTPServer):
         pass  # the process at the other end was ended
 
 
+def body_of(request: BaseHTTPRequestHandler) -> bytes:
+    """Of its length or in chunks: the runtime client sends both."""
+    if "Content-Length" in request.headers:
+        return request.rfile.read(int(request.headers["Content-Length"]))
+    content = b""
+    while size := int(request.rfile.readline(), 16):
+        content += request.rfile.read(size)
+        request.rfile.readline()
+    request.rfile.readline()
+    return content
+
+
 def _handler(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -86,7 +98,7 @@ def _handler(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:
             self.wfile.flush()
 
         def do_POST(self) -> None:
-            body = self._content()
+            body = body_of(self)
             try:
                 payload = json.loads(body or b"null")
             except ValueError:
@@ -101,16 +113,6 @@ def _handler(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:
             self.send_response(202)
             self.send_header("Content-Length", "0")
             self.end_headers()
-
-        def _content(self) -> bytes:
-            if "Content-Length" in self.headers:
-                return self.rfile.read(int(self.headers["Content-Length"]))
-            content = b""
-            while size := int(self.rfile.readline(), 16):
-                content += self.rfile.read(size)
-                self.rfile.readline()
-            self.rfile.readline()
-            return content
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
