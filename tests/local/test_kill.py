@@ -29,7 +29,7 @@ from faasbridge.local.state import Running
 from faasbridge.local.store import Store
 from faasbridge.provider import Stage
 
-KILLS = int(os.environ.get("FAASBRIDGE_KILLS", "10"))
+KILLS = int(os.environ.get("FAASBRIDGE_KILLS", "20"))
 
 APP = """
 from faasbridge import App, BlobEvent, Change, Message

@@ -206,12 +206,8 @@ def test_a_first_deployment(cut: Cut) -> None:
 
 
 def test_an_update(cut: Cut) -> None:
-    """What a first deployment reads as well is hit there."""
-    first = Faults()
-    cut.do(1, first)
-    expected, operations = undisturbed(cut, 2)
-    known = set() if EVERY_CALL else {name for name in first.operations if not name.startswith(WRITES)}
-    for fault in faults_of([name for name in operations if name not in known]):
+    expected, operations = undisturbed(cut, 2, before=1)
+    for fault in faults_of(operations):
         cut.do(1)
         what = disturbed(cut, 2, fault)
         cut.do(2)

@@ -239,13 +239,11 @@ def test_a_first_deployment(cut: Cut) -> None:
 
 
 def test_an_update(cut: Cut) -> None:
-    """What a first deployment asks as well is hit there."""
-    first, faults = Faults(), Faults()
-    cut.deploy_at(1, first)
+    cut.deploy_at(1)
+    faults = Faults()
     cut.deploy_at(2, faults)
     expected = cut.everything()
-    known = set() if EVERY_CALL else set(first.operations)
-    for fault in faults_of([each for each in faults.operations if each not in known], reset):
+    for fault in faults_of(faults.operations, reset):
         cut.deploy_at(1)
         what = disturbed(lambda faults: cut.deploy_at(2, faults), fault)
         cut.deploy_at(2)
