@@ -3,7 +3,7 @@
     planning -> changes,       what would be done: the stack's template, tags and code against the wanted ones
             -> existing
     rollout -> artifacts       doing it: artifact, change set, progress from the stack's events, then the code check
-            -> stack, code
+            -> stack, code, indexes
     teardown                   undoing it
     letters, logs, invoking, secrets, inboxes, addresses     looking after what is there
 

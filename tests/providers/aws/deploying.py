@@ -187,7 +187,19 @@ def inbox(name: str = "jobs", handler: str = "work") -> dict[str, Any]:
     }
 
 
-def table(name: str, key: str = "id") -> dict[str, Any]:
+def table(name: str, key: str = "id", indexes: Mapping[str, str] = {}) -> dict[str, Any]:
+    """`indexes`: the field of each."""
+    more: dict[str, Any] = {}
+    if indexes:
+        more["GlobalSecondaryIndexes"] = [
+            {
+                "IndexName": name,
+                "KeySchema": [{"AttributeName": field, "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+            for name, field in sorted(indexes.items())
+        ]
+    fields = sorted({key, *indexes.values()})
     return {
         f"Table{name.title()}": _resource(
             "table",
@@ -195,8 +207,9 @@ def table(name: str, key: str = "id") -> dict[str, Any]:
             "AWS::DynamoDB::Table",
             TableName=f"STACK-{name}",
             BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+            AttributeDefinitions=[{"AttributeName": field, "AttributeType": "S"} for field in fields],
             KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+            **more,
         )
     }
 

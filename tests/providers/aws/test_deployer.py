@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -200,6 +201,80 @@ def test_a_table_that_must_be_made_anew_is_a_loss_of_data(life: Deployment) -> N
     (step,) = life.plan().changes
     assert (step.action, step.kind, step.data_loss) == ("replace", "table", True)
     assert "KeySchema" in step.reason
+
+
+def test_indexes_are_made_and_removed_one_in_an_update(life: Deployment, clients: Clients) -> None:
+    """What DynamoDB asks; the local AWS would take any number, so the stack's templates are looked at."""
+    updates: list[dict[str, set[str]]] = []
+
+    def seen(params: dict[str, Any], **_: Any) -> None:
+        made = json.loads(params["TemplateBody"])["Resources"]
+        tables = [each["Properties"] for each in made.values() if each["Type"] == "AWS::DynamoDB::Table"]
+        updates.append({each["TableName"]: _indexes_of(each) for each in tables})
+
+    life.template = with_more(life, table("more"))
+    life.deploy()
+    stack = clients.get("cloudformation")
+    stack.meta.events.register("provide-client-params.cloudformation.CreateChangeSet", seen)
+    try:
+        life.template = template(
+            life.stack,
+            function(),
+            inbox(),
+            table("rows", indexes={"by-owner": "owner", "by-day": "day", "by-size": "size"}),
+            table("more", indexes={"by-owner": "owner"}),
+        )
+        life.code = "def handler(event, context): return 'two'\n"
+        plan = life.plan()
+        updates.clear()
+        progress = list(life.deployer().apply(plan))
+        assert _ends(updates, life) == [
+            {"more": set(), "rows": {"by-day"}},
+            {"more": set(), "rows": {"by-day", "by-owner"}},
+            {"more": {"by-owner"}, "rows": {"by-day", "by-owner", "by-size"}},
+        ]
+        assert "one index at a time, 2 of 3" in [each.detail for each in progress if each.step.name == "rows"]
+        assert life.answer() == '"two"'
+        assert life.changes() == set()
+
+        life.template = with_more(life, table("more", indexes={"by-owner": "other"}))
+        plan = life.plan()
+        updates.clear()
+        list(life.deployer().apply(plan))
+        assert _ends(updates, life) == [
+            {"more": set(), "rows": {"by-owner", "by-size"}},
+            {"more": set(), "rows": {"by-size"}},
+            {"more": {"by-owner"}, "rows": set()},
+        ]
+        found = clients.get("dynamodb").describe_table(TableName=life.name("more"))["Table"]
+        (index,) = found["GlobalSecondaryIndexes"]
+        assert index["KeySchema"] == [{"AttributeName": "other", "KeyType": "HASH"}]
+        assert (
+            "GlobalSecondaryIndexes" not in clients.get("dynamodb").describe_table(TableName=life.name("rows"))["Table"]
+        )
+        assert life.changes() == set()
+    finally:
+        stack.meta.events.unregister("provide-client-params.cloudformation.CreateChangeSet", seen)
+
+
+def test_an_overtaken_plan_changes_no_index(life: Deployment) -> None:
+    life.deploy()
+    life.template = template(life.stack, function(), inbox(), table("rows", indexes={"by-a": "a", "by-b": "b"}))
+    overtaken = life.plan()
+    life.template = with_more(life, queue("other"))
+    life.deploy()
+    with pytest.raises(DeployError, match="has changed since the plan was made"):
+        list(life.deployer().apply(overtaken))
+    assert life.changes() == set()
+
+
+def _indexes_of(properties: dict[str, Any]) -> set[str]:
+    return {each["IndexName"] for each in properties.get("GlobalSecondaryIndexes", ())}
+
+
+def _ends(updates: list[dict[str, set[str]]], life: Deployment) -> list[dict[str, set[str]]]:
+    """By the tables' own names."""
+    return [{name.removeprefix(life.name("")): indexes for name, indexes in each.items()} for each in updates]
 
 
 def test_destroy_refuses_where_there_is_data(life: Deployment, clients: Clients) -> None:

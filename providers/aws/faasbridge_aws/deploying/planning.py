@@ -142,8 +142,13 @@ class Planner:
             return None
         return described
 
-    def change_set(self, wanted: Planned, body: str, type_: Literal["CREATE", "UPDATE"]) -> dict[str, Any]:
-        """Makes one and waits for it; one without changes has the status FAILED. Raises DeployError."""
+    def change_set(
+        self, wanted: Planned, body: str, type_: Literal["CREATE", "UPDATE"], *, as_before: bool = False
+    ) -> dict[str, Any]:
+        """Makes one and waits for it; one without changes has the status FAILED. Raises DeployError.
+
+        `as_before`: with the code and the tags that are deployed.
+        """
         from botocore.exceptions import ClientError
 
         api = self._stack.api
@@ -161,12 +166,12 @@ class Planner:
                 ClientToken=name,
                 ChangeSetType=type_,
                 Parameters=[
-                    {"ParameterKey": key, "ParameterValue": value}
+                    {"ParameterKey": key, **({"UsePreviousValue": True} if as_before else {"ParameterValue": value})}
                     for key, value in parameters.items()
                     if key in wanted.template.get("Parameters", {})
                 ],
-                Tags=[{"Key": key, "Value": value} for key, value in wanted.tags.items()],
                 Capabilities=["CAPABILITY_IAM"],
+                **({} if as_before else {"Tags": [{"Key": key, "Value": tag} for key, tag in wanted.tags.items()]}),
                 **source,
             )
         except ClientError as error:
@@ -174,6 +179,18 @@ class Planner:
             if code_of(error) != "AlreadyExistsException" or "ChangeSet" not in message_of(error):
                 raise
         return self._made(name)
+
+    def is_current(self, change_set: str) -> bool:
+        """Whether it can still be executed: CloudFormation drops those that another operation overtook."""
+        from botocore.exceptions import ClientError
+
+        try:
+            found = self._stack.api.describe_change_set(ChangeSetName=change_set, StackName=self._stack.name)
+        except ClientError as error:
+            if code_of(error) == "ChangeSetNotFound":
+                return False
+            raise
+        return bool(found.get("ExecutionStatus") == "AVAILABLE")
 
     def _made(self, name: str) -> dict[str, Any]:
         api = self._stack.api

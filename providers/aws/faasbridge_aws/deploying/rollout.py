@@ -9,19 +9,20 @@ The last is there because a stack's parameter may lag behind the code (see `code
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from typing import Any
 from uuid import uuid4
 
 from faasbridge.deploy import Plan, Progress, Step
 from faasbridge.errors import DeployError
 
-from . import code
+from . import code, indexes
 from .artifacts import Artifacts, code_sha256, digest_of, to_text
 from .connection import Account, code_of
 from .planning import Planned, Planner, functions_of
 from .progress import Tracker
 from .secrets import forget
-from .stack import SUCCEEDED, Stack, StackEvent
+from .stack import SUCCEEDED, Stack, StackEvent, owners
 from .teardown import bucket_gone, empty_bucket
 
 _STALE = "what is deployed has changed since the plan was made: run `faasbridge deploy` again"
@@ -97,7 +98,7 @@ class Rollout:
     def _change_stack(self, plan: Plan, planned: Planned) -> Iterator[Progress]:
         change_set, stack_id = planned.change_set, planned.stack_id
         before: Mapping[str, str] = {}
-        old: Mapping[str, object] = {}
+        old: Mapping[str, Any] = {}
         if planned.way == "create":
             yield from self._make_room()
             described = self._planner.change_set(planned, to_text(planned.template), "CREATE")
@@ -105,6 +106,7 @@ class Rollout:
         else:
             old = self._stack.template()
             before = code.running(self._clients, functions_of(self._stack.resources(old)))
+            change_set = yield from self._change_indexes(plan, planned, old)
             for bucket in planned.lost_buckets:
                 yield from empty_bucket(self._clients, bucket)
         tracker = Tracker(plan.steps, old, planned.template, planned.touched)
@@ -122,6 +124,28 @@ class Rollout:
             forget(self._clients, secret)
         yield from self._verify(planned)
         yield from tracker.finish()
+
+    def _change_indexes(
+        self, plan: Plan, planned: Planned, deployed: Mapping[str, Any]
+    ) -> Generator[Progress, None, str]:
+        """All but each table's last change of an index, and the change set of what is left then."""
+        stages = list(indexes.stages(deployed, planned.template))
+        if not stages:
+            return planned.change_set
+        if not self._planner.is_current(planned.change_set):
+            raise DeployError(_STALE)
+        tables = {(step.kind, step.name): step for step in plan.changes if step.kind == "table"}
+        for number, template in enumerate(stages, start=1):
+            made = self._planner.change_set(planned, to_text(template), "UPDATE", as_before=True)
+            events = []
+            for event in self._execute(made["ChangeSetId"], planned.stack_id):
+                events.append(event)
+                step = tables.get(owners(template).get(event.logical_id, ("", "")))
+                if step is not None:
+                    yield Progress(step, "started", f"one index at a time, {number} of {len(stages) + 1}")
+            if not events or events[-1].status not in SUCCEEDED:
+                raise self._stack.failure(events, template, self._ending(events, {}))
+        return str(self._planner.change_set(planned, to_text(planned.template), "UPDATE")["ChangeSetId"])
 
     def _make_room(self) -> Iterator[Progress]:
         """Removes a stack whose creation failed. Nothing was ever deployed in it."""
