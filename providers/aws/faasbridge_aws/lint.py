@@ -26,8 +26,9 @@ def check(template: Mapping[str, Any], region: str = REGION) -> None:
 
 
 def findings(template: Mapping[str, Any], region: str = REGION) -> list[str]:
-    """Sentences, each with the rule and the place: `E3002 Resources/Queue0jobs/Properties: ...`."""
-    return [*sizes(template), *_linted(json.dumps(template, sort_keys=True), region)]
+    """Sentences, each with the rule and the place: `E3002 Resources/Queue0jobs/Properties: ...`. What does not fit is
+    not looked into."""
+    return sizes(template) or [*_linted(json.dumps(template, sort_keys=True), region)]
 
 
 def sizes(template: Mapping[str, Any]) -> list[str]:

@@ -216,7 +216,6 @@ def test_a_first_deployment(cut: Cut) -> None:
 def test_an_update(cut: Cut) -> None:
     expected, operations = undisturbed(cut, 2, before=1)
     for fault in faults_of(operations):
-        cut.destroy()
         cut.deploy(1)
         cut.plan(2)
         what = disturbed(cut.deploy, 2, fault)

