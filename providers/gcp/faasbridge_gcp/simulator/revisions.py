@@ -113,7 +113,10 @@ class Revision:
                         failure, self._failure = self._failure, None
                         raise failure
                     try:
-                        await asyncio.wait_for(self._free.wait(), PATIENCE_S)
+                        # Not wait_for, which on 3.11 waits in a task of its own: that keeps the lock for ever where
+                        # the request is given up at the wrong moment.
+                        async with asyncio.timeout(PATIENCE_S):
+                            await self._free.wait()
                     except TimeoutError:
                         if not self._coming and len(self._instances) < self._most:
                             self._grow()

@@ -78,7 +78,8 @@ class FeedTrigger:
                     await self._deliver(documents)
                     self.lease.at += len(documents)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.wake.wait(), _IDLE_S)
+                async with asyncio.timeout(_IDLE_S):  # wait_for may forget on 3.11 that it was cancelled
+                    await self.wake.wait()
 
     async def _deliver(self, documents: list[dict[str, Any]]) -> None:
         from protos import TypedData  # type: ignore[import-not-found, import-untyped, unused-ignore]

@@ -75,7 +75,8 @@ class QueueTrigger:
             pause = POLL_S if messages else min(LONGEST_POLL_S, pause * 2)
             if not messages:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.wake.wait(), IDLE_S if idle else pause)
+                    async with asyncio.timeout(IDLE_S if idle else pause):  # wait_for may forget a cancellation on 3.11
+                        await self.wake.wait()
 
     async def _message(self, account: Account, message: dict[str, str]) -> None:
         count = int(message["DequeueCount"])
