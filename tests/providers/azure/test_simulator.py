@@ -267,7 +267,7 @@ def test_no_process_outlives_the_server(tmp_path: Path) -> None:
     simulated.deploy(template())
     simulated.publish({"host.json": HOST, "function_app.py": APP})
     children = _children(simulated.process.pid)
-    assert len(children) == 3
+    assert len(children) == 2
     os.kill(simulated.process.pid, 9)
     servers.end(simulated.process)
     until(lambda: not [pid for pid in children if Path(f"/proc/{pid}").is_dir() and _state(pid) != "Z"])

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import json
+import sys
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+if TYPE_CHECKING:
+    from simulated_cloud import SimulatedCloud
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedCloud]:
+    """One for all tests that use what they name themselves: a server takes seconds to start."""
+    from simulated_cloud import running
+
+    with running(tmp_path_factory.mktemp("cloud")) as found:
+        yield found
 
 
 @pytest.fixture

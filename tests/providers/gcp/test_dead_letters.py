@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from base64 import b64encode
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from faasbridge_gcp.drivers import clients
 from faasbridge_gcp.events_pubsub import message
 
 sys.path.insert(0, str(Path(__file__).parent))
-from simulated_cloud import PROJECT, SimulatedCloud, running, subscription, topic
+from simulated_cloud import PROJECT, SimulatedCloud, subscription, topic
 
 DIED = datetime(2026, 3, 29, 1, 2, 3, tzinfo=UTC)
 DATA, ATTRIBUTES = wire.pack(b"\x00body", {"kind": "order"}, "event-1")
@@ -67,12 +66,12 @@ def test_no_room_is_said() -> None:
 
 
 @pytest.fixture
-def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedCloud]:
-    with running(tmp_path) as found:
-        monkeypatch.setattr(clients, "_default", clients.Clients(PROJECT, dict(found.server.details)))
-        yield found
+def reached(cloud: SimulatedCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the cloud of this process."""
+    monkeypatch.setattr(clients, "_default", clients.Clients(PROJECT, dict(cloud.server.details)))
 
 
+@pytest.mark.usefixtures("reached")
 def test_a_burial_is_over_when_pubsub_has_it(cloud: SimulatedCloud) -> None:
     cloud.publisher.create_topic(name=topic("dead"))
     cloud.subscriber.create_subscription(name=subscription("dead"), topic=topic("dead"))
@@ -88,6 +87,7 @@ def test_a_burial_is_over_when_pubsub_has_it(cloud: SimulatedCloud) -> None:
         DeadLetters(topic("none"))(envelope(), "x")
 
 
+@pytest.mark.usefixtures("reached")
 def test_a_change_is_forwarded_as_the_event_that_it_is(cloud: SimulatedCloud) -> None:
     from faasbridge_gcp.forwarder import forwarder
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2 as httpx
@@ -17,18 +16,12 @@ from faasbridge_gcp.drivers.bucket import BucketDriver
 from faasbridge_gcp.drivers.clients import Clients
 
 sys.path.insert(0, str(Path(__file__).parent))
-from simulated_cloud import PROJECT, SimulatedCloud, running
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedCloud]:
-    with running(tmp_path_factory.mktemp("cloud")) as found:
-        found.storage.create_bucket("files")
-        yield found
+from simulated_cloud import PROJECT, SimulatedCloud
 
 
 @pytest.fixture(scope="module")
 def bucket(cloud: SimulatedCloud) -> BucketDriver:
+    cloud.storage.create_bucket("files")
     clients = Clients(project=PROJECT, endpoints=dict(cloud.server.details))
     return BucketDriver(Binding("gcp", "shop", "test", "bucket", "files", {"clients": clients}, "files"))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,7 @@ from faasbridge_gcp.drivers.topic import TopicDriver
 from faasbridge_gcp.limits import LIMITS
 
 sys.path.insert(0, str(Path(__file__).parent))
-from simulated_cloud import PROJECT, SimulatedCloud, running, subscription, topic
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedCloud]:
-    with running(tmp_path_factory.mktemp("cloud")) as found:
-        yield found
+from simulated_cloud import PROJECT, SimulatedCloud, subscription, topic
 
 
 def bound(driver: type[Any], kind: str, cloud: SimulatedCloud, address: str) -> Any:
@@ -59,11 +52,11 @@ def test_a_message_arrives_with_the_id_that_was_returned(cloud: SimulatedCloud) 
 
 
 def test_many_messages_are_all_published(cloud: SimulatedCloud) -> None:
-    subscribed(cloud, "many")
-    driver = bound(TopicDriver, "topic", cloud, topic("many"))
+    subscribed(cloud, "batches")
+    driver = bound(TopicDriver, "topic", cloud, topic("batches"))
     driver.publish_many([])
     driver.publish_many([b"%d" % i for i in range(25)])
-    found = received(cloud, "many", 25)
+    found = received(cloud, "batches", 25)
     assert {body for body, _, _ in found} == {b"%d" % i for i in range(25)}
     assert len({id for _, _, id in found}) == 25
 

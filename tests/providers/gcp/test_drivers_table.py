@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import count
@@ -19,16 +19,15 @@ from faasbridge_gcp.drivers.table import TableDriver
 from faasbridge_gcp.firestore_value import EXPIRY
 
 sys.path.insert(0, str(Path(__file__).parent))
-from simulated_cloud import PROJECT, running
+from simulated_cloud import PROJECT, SimulatedCloud
 
 Make = Callable[..., TableDriver]
 _numbers = count()
 
 
 @pytest.fixture(scope="module")
-def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
-    with running(tmp_path_factory.mktemp("cloud")) as cloud:
-        yield Clients(project=PROJECT, endpoints=dict(cloud.server.details))
+def clients(cloud: SimulatedCloud) -> Clients:
+    return Clients(project=PROJECT, endpoints=dict(cloud.server.details))
 
 
 @pytest.fixture

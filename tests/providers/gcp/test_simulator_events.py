@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from base64 import b64decode
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from simulated_cloud import (
     PROJECT,
     STORAGE_AGENT,
     SimulatedCloud,
-    running,
     subscription,
     topic,
     wait_until,
@@ -48,12 +46,6 @@ import json, sys, functions_framework
 def handle(event):
     print(json.dumps({"message": "got", "event": dict(event.get_attributes()), "data": event.data.hex()}))
 """
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedCloud]:
-    with running(tmp_path_factory.mktemp("cloud")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

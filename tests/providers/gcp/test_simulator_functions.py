@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from google.cloud import functions_v2
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from simulated_cloud import PARENT, PROJECT, SimulatedCloud, running, wait_until
+from simulated_cloud import PARENT, PROJECT, SimulatedCloud, wait_until
 
 HELLO = """
 import json, os
@@ -25,12 +24,6 @@ def handle(request):
     print(f"called with {request.args.get('q')}")
     return json.dumps({"path": request.full_path, "env": {n: os.environ.get(n) for n in names}}), 200, {"x-own": "1"}
 """
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedCloud]:
-    with running(tmp_path_factory.mktemp("cloud")) as found:
-        yield found
 
 
 def test_a_function_answers_at_its_url_under_functions_framework(cloud: SimulatedCloud) -> None:
@@ -58,7 +51,7 @@ def test_a_function_answers_at_its_url_under_functions_framework(cloud: Simulate
 
 def test_nobody_but_an_invoker_reaches_a_function(cloud: SimulatedCloud) -> None:
     function = cloud.deploy("private", "def handle(request):\n    return 'in'\n")
-    invoker, other = cloud.account("invoker"), cloud.account("stranger")
+    invoker, other = cloud.account("invoker"), cloud.account("somebody")
     cloud.grant(cloud.run, function.service_config.service, "roles/run.invoker", f"serviceAccount:{invoker}")
 
     def status(account: str, audience: str) -> int:

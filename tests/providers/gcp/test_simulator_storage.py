@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from google.auth import credentials
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from simulated_cloud import SimulatedCloud, running, wait_until
+from simulated_cloud import SimulatedCloud, wait_until
 
 
 class BySignBlob(credentials.AnonymousCredentials, credentials.Signing):
@@ -39,14 +39,12 @@ class BySignBlob(credentials.AnonymousCredentials, credentials.Signing):
         return self
 
 
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedCloud]:
-    with running(tmp_path_factory.mktemp("cloud")) as found:
-        bucket = found.storage.create_bucket("signed-objects")
-        policy = bucket.get_iam_policy(requested_policy_version=3)
-        policy["roles/storage.objectUser"] = {f"serviceAccount:{found.account('signer-one')}"}
-        bucket.set_iam_policy(policy)
-        yield found
+@pytest.fixture(scope="module", autouse=True)
+def signer(cloud: SimulatedCloud) -> None:
+    bucket = cloud.storage.create_bucket("signed-objects")
+    policy = bucket.get_iam_policy(requested_policy_version=3)
+    policy["roles/storage.objectUser"] = {f"serviceAccount:{cloud.account('signer-one')}"}
+    bucket.set_iam_policy(policy)
 
 
 @pytest.fixture

@@ -44,28 +44,28 @@ class Account:
         self.shared_key = True
         self.ports: dict[str, int] = {}
         self._session = session
-        self._children: list[Child] = []
+        self._azurite: Child | None = None
         self._put: dict[str, int] = {}
         self._written: set[str] = set()
 
     async def start(self) -> None:
         folder = await asyncio.to_thread(package, *AZURITE)
         node = await asyncio.to_thread(node_folder)
-        env = {**os.environ, "AZURITE_ACCOUNTS": f"{self.name}:{self.key}"}
-        for service in ("blob", "queue"):
-            port = free_port()
-            program = folder / "dist" / "src" / service / "main.js"
-            options = [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(port), "--silent"]
-            more = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"]
-            command = [str(node / "node"), str(program), *options, *more]
-            child = await Child.start("Azurite", command, env=env)
-            self._children.append(child)
-            self.ports[service] = port
-        pairs = zip(self._children, self.ports.values(), strict=True)
-        await asyncio.gather(*(child.ready(partial(accepts, port)) for child, port in pairs))
+        # One process for all: loading its modules is most of what Azurite does in a short life.
+        ports = {service: free_port() for service in ("blob", "queue", "table")}
+        places = [part for name in ports for part in (f"--{name}Host", "127.0.0.1", f"--{name}Port", str(ports[name]))]
+        more = ["--silent", "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"]
+        self._azurite = await Child.start(
+            "Azurite",
+            [str(node / "node"), str(folder / "dist" / "src" / "azurite.js"), *places, *more],
+            env={**os.environ, "AZURITE_ACCOUNTS": f"{self.name}:{self.key}"},
+        )
+        self.ports = {service: ports[service] for service in ("blob", "queue")}
+        await asyncio.gather(*(self._azurite.ready(partial(accepts, port)) for port in self.ports.values()))
 
     async def stop(self) -> None:
-        await asyncio.gather(*(child.stop() for child in self._children))
+        if self._azurite is not None:
+            await self._azurite.stop(0)  # what it keeps is in its memory
 
     async def call(
         self,
