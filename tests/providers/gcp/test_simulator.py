@@ -13,6 +13,7 @@ import pytest
 
 from faasbridge.errors import ConfigError
 from faasbridge.simulation import servers
+from faasbridge_gcp.simulator import java_classes
 from faasbridge_gcp.simulator.cloud import short_folder
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -95,6 +96,27 @@ def test_missing_emulators_are_said_with_the_command_that_gets_them(tmp_path: Pa
 
     with pytest.raises(ConfigError, match="gcloud components install cloud-firestore-emulator pubsub-emulator"):
         servers.launch([*COMMAND, "--test"], tmp_path / "server", env=env)
+
+
+def test_emulators_start_with_the_classes_that_were_archived(tmp_path: Path) -> None:
+    process, _ = servers.launch([*COMMAND, "--test"], tmp_path)
+    try:
+        commands = [each for each in of_session(process.pid) if "emulator" in each and "java" in each]
+        archives = [Path(each.partition("-XX:SharedArchiveFile=")[2].split()[0]) for each in commands]
+        assert len(archives) == 2
+        assert all(path.stat().st_size > 1_000_000 for path in archives)
+    finally:
+        servers.end(process)
+
+
+def test_a_java_that_archives_nothing_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAASBRIDGE_CACHE", str(tmp_path / "cache"))
+    java, asked = tmp_path / "java", tmp_path / "asked"
+    java.write_text(f"#!/bin/sh\necho x >>{asked}\necho 'Unrecognized VM option' >&2\nexit 1\n")
+    java.chmod(0o755)
+    for _ in range(2):
+        assert java_classes.options([str(java), "Main", "--host=127.0.0.1"], str(java)) == []
+    assert asked.read_text() == "x\n"
 
 
 def test_a_function_is_gone_with_its_processes(tmp_path: Path) -> None:
