@@ -257,6 +257,18 @@ def test_indexes_are_made_and_removed_one_in_an_update(life: Deployment, clients
         stack.meta.events.unregister("provide-client-params.cloudformation.CreateChangeSet", seen)
 
 
+def test_an_update_that_fails_keeps_the_indexes_made_before(life: Deployment) -> None:
+    life.deploy()
+    rows = table("rows", indexes={"by-a": "a", "by-b": "b"})
+    life.template = template(life.stack, function(), inbox(), rows, wait("never", "PT1S"))
+    with pytest.raises(DeployError, match=r"'never'.*; everything but a change of an index was rolled back$"):
+        life.deploy()
+    life.template = template(life.stack, function(), inbox(), rows)
+    assert life.changes() == {("update", "table", "rows")}
+    life.deploy()
+    assert life.changes() == set()
+
+
 def test_an_overtaken_plan_changes_no_index(life: Deployment) -> None:
     life.deploy()
     life.template = template(life.stack, function(), inbox(), table("rows", indexes={"by-a": "a", "by-b": "b"}))

@@ -99,6 +99,7 @@ class Rollout:
         change_set, stack_id = planned.change_set, planned.stack_id
         before: Mapping[str, str] = {}
         old: Mapping[str, Any] = {}
+        stages: list[dict[str, Any]] = []
         if planned.way == "create":
             yield from self._make_room()
             described = self._planner.change_set(planned, to_text(planned.template), "CREATE")
@@ -106,7 +107,9 @@ class Rollout:
         else:
             old = self._stack.template()
             before = code.running(self._clients, functions_of(self._stack.resources(old)))
-            change_set = yield from self._change_indexes(plan, planned, old)
+            stages = list(indexes.stages(old, planned.template))
+            if stages:
+                change_set = yield from self._change_indexes(plan, planned, stages)
             for bucket in planned.lost_buckets:
                 yield from empty_bucket(self._clients, bucket)
         tracker = Tracker(plan.steps, old, planned.template, planned.touched)
@@ -115,7 +118,7 @@ class Rollout:
             events.append(event)
             yield from tracker.saw(event)
         if not events or events[-1].status not in SUCCEEDED:
-            raise self._stack.failure(events, planned.template, self._ending(events, before))
+            raise self._stack.failure(events, planned.template, self._ending(events, before, len(stages)))
         for bucket in planned.lost_buckets:  # written to until its functions were gone, so that the stack gave it up
             if not bucket_gone(self._clients, bucket):
                 yield from empty_bucket(self._clients, bucket)
@@ -126,12 +129,9 @@ class Rollout:
         yield from tracker.finish()
 
     def _change_indexes(
-        self, plan: Plan, planned: Planned, deployed: Mapping[str, Any]
+        self, plan: Plan, planned: Planned, stages: list[dict[str, Any]]
     ) -> Generator[Progress, None, str]:
         """All but each table's last change of an index, and the change set of what is left then."""
-        stages = list(indexes.stages(deployed, planned.template))
-        if not stages:
-            return planned.change_set
         if not self._planner.is_current(planned.change_set):
             raise DeployError(_STALE)
         tables = {(step.kind, step.name): step for step in plan.changes if step.kind == "table"}
@@ -144,7 +144,7 @@ class Rollout:
                 if step is not None:
                     yield Progress(step, "started", f"one index at a time, {number} of {len(stages) + 1}")
             if not events or events[-1].status not in SUCCEEDED:
-                raise self._stack.failure(events, template, self._ending(events, {}))
+                raise self._stack.failure(events, template, self._ending(events, {}, number - 1))
         return str(self._planner.change_set(planned, to_text(planned.template), "UPDATE")["ChangeSetId"])
 
     def _make_room(self) -> Iterator[Progress]:
@@ -188,8 +188,9 @@ class Rollout:
         for name in code.update(self._clients, dict.fromkeys(stale, key), self._artifacts.bucket):
             yield Progress(Step("update", *owners[name], "code"), "started", "code")
 
-    def _ending(self, events: list[StackEvent], before: Mapping[str, str]) -> str:
-        """What became of a failed operation, for the sentence. Functions get back the code they ran."""
+    def _ending(self, events: list[StackEvent], before: Mapping[str, str], stages: int) -> str:
+        """What became of a failed operation, for the sentence. Functions get back the code they ran. `stages`: updates
+        that went before it and stay."""
         from botocore.exceptions import ClientError
 
         status = events[-1].status if events else ""
@@ -204,7 +205,8 @@ class Rollout:
                 list(code.update(self._clients, back, self._artifacts.bucket))
             except (ClientError, DeployError):
                 return f"it was rolled back, but {', '.join(back)} may run older code than before: deploy again"
-            return "everything was rolled back"
+            changes = f"{stages} changes of indexes" if stages > 1 else "a change of an index"
+            return f"everything but {changes} was rolled back" if stages else "everything was rolled back"
         if status == "ROLLBACK_COMPLETE":
             return "everything was rolled back"
         return f"the rollback failed too, the stack {self._stack.name} is {status}: deploy again once that is put right"
