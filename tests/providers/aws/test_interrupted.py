@@ -121,6 +121,14 @@ class Cut:
     def destroy(self, version: int = 0, faults: Faults | None = None) -> None:
         list(self.deployer(faults).destroy(delete_data=True))
 
+    def forget(self, version: int) -> None:
+        """As if that artifact had not been uploaded."""
+        s3 = self.calm.get("s3")
+        for bucket in s3.list_buckets()["Buckets"]:
+            for each in s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", []):
+                if self.artifacts[version].sha256 in each["Key"]:
+                    s3.delete_object(Bucket=bucket["Name"], Key=each["Key"])
+
     def deployer(self, faults: Faults | None = None) -> AwsDeployer:
         if faults is None:
             return AwsDeployer(self.stage, self.calm)
@@ -217,6 +225,7 @@ def test_an_update(cut: Cut) -> None:
     expected, operations = undisturbed(cut, 2, before=1)
     for fault in faults_of(operations):
         cut.deploy(1)
+        cut.forget(2)
         cut.plan(2)
         what = disturbed(cut.deploy, 2, fault)
         cut.deploy(2)
