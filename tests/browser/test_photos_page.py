@@ -23,17 +23,19 @@ def wait(browser: Chrome) -> WebDriverWait[Chrome]:
 
 
 def card(browser: Chrome, name: str, state: str) -> WebElement:
-    """The card of that file, once it is in that state."""
+    """The card of that file, once it is in that state and in its place: it fades in there, and what is transparent has
+    no text."""
     script = """
-        return [...document.querySelectorAll(".card")].find(
-            (card) => card.dataset.state === arguments[1] && card.querySelector("h2").textContent === arguments[0])"""
+        return [...document.querySelectorAll(".card")].find((card) => card.dataset.state === arguments[1]
+            && card.querySelector("h2").textContent === arguments[0] && !card.getAnimations().length)"""
     found: WebElement = wait(browser).until(lambda _: browser.execute_script(script, name, state))
     return found
 
 
 def facts(card: WebElement) -> dict[str, str]:
     names, values = (card.find_elements(By.CSS_SELECTOR, tag) for tag in ("dt", "dd"))
-    return {name.text: value.text for name, value in zip(names, values, strict=True)}
+    texts = ([str(each.get_property("textContent")) for each in elements] for elements in (names, values))
+    return dict(zip(*texts, strict=True))
 
 
 def choose(browser: Chrome, *files: Path) -> None:
@@ -95,6 +97,7 @@ def test_a_photo_and_a_text_file_from_choosing_to_deleting(page: Chrome, tmp_pat
 
     failed = card(page, text.name, "failed")
     note = failed.find_element(By.CLASS_NAME, "note")
+    wait(page).until(lambda _: note.text)  # the card moves once more when the other one is ready
     assert note.text == "This is not a photo: the file holds no JPEG, PNG, WebP or GIF image."
     wait(page).until(lambda _: page.find_element(By.ID, "totals").text.startswith("1 photo · "))
     wait(page).until(lambda _: page.find_element(By.ID, "totals").text.endswith(" · 1 failed"))
@@ -148,7 +151,6 @@ def test_a_file_of_another_type_is_refused_before_its_upload(page: Chrome, tmp_p
     film.write_bytes(b"\0" * 1000)
     choose(page, film)
     note = card(page, film.name, "failed").find_element(By.CLASS_NAME, "note")
-    wait(page).until(lambda _: note.is_displayed())  # a card fades in, and what is transparent has no text
     assert note.text == "Only JPEG, PNG, WebP and GIF photos can be uploaded."
     assert [each for each in requests(page) if each["method"] == "PUT"] == []
 
