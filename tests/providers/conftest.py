@@ -24,7 +24,11 @@ settings.load_profile("no-deadline")
 
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(os.environ.get("FAASBRIDGE_CORPUS") or ROOT.parent / "shared" / "corpus")
-NEEDED = {"gcp": ("functions_framework", "google.events", "google.cloud.firestore"), "azure": ("azure.functions",)}
+NEEDED = {
+    "aws": ("awslambdaric", "lambda_preflight"),
+    "gcp": ("functions_framework", "google.events", "google.cloud.firestore"),
+    "azure": ("azure.functions",),
+}
 
 
 TOOLS = re.compile(

@@ -19,8 +19,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from framework import PATH, Server, served
 
 if importlib.util.find_spec("functions_framework") is None:
-    if os.environ.get("CI"):
-        raise pytest.UsageError("functions-framework is not installed: install the dependency group test-gcp")
     pytest.skip("functions-framework is not installed: install the dependency group test-gcp", allow_module_level=True)
 
 APP = """

