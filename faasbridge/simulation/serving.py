@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import logging
 import os
 import secrets
@@ -67,6 +68,7 @@ Make = Callable[[Path, bool], Awaitable[Cloud]]
 
 def main(program: str, make: Make) -> None:
     launcher = os.getppid()
+    faulthandler.enable()  # a crash of a C library says where in the server's output
     parser = argparse.ArgumentParser(prog=program)
     parser.add_argument("--folder", type=Path, required=True)
     how = parser.add_mutually_exclusive_group(required=True)

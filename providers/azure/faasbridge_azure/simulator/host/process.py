@@ -53,6 +53,7 @@ class WorkerProcess:
         self._server: Any = None
         self._child: Child | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
         self.functions: dict[str, Function] = {}
 
     async def start(self, python: Path, paths: list[Path], folder: Path, env: Mapping[str, str]) -> None:
@@ -99,6 +100,12 @@ class WorkerProcess:
         return await self._ask(f"invocation:{invocation_id}", invocation_request=request)
 
     async def stop(self) -> None:
+        """However often it is called, also while it is under way: grpc's server crashes when it is stopped twice at once."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop())
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
         if self._watch is not None:
             self._watch.cancel()
         self._lose("the worker was stopped")
