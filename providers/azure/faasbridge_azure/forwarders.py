@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     Send = Callable[[Sequence[bytes]], None]
 
 CONNECTION, DATABASE, LEASES = "FAASBRIDGE_FEED", "FAASBRIDGE_FEED_DATABASE", "FAASBRIDGE_FEED_LEASES"
+SUFFIXES = {"change": "__feed", "tick": "__timer"}
+"""Of a forwarder's name, behind its function's."""
 _MISSED_S = 24 * 3600
 
 
@@ -109,7 +111,7 @@ def _add_feed(built: Any, function: Function, send: Send) -> None:
     def feed(native):  # type: ignore[no-untyped-def]  # the annotations follow
         send(changes(native))
 
-    feed.__name__ = f"{name.replace('-', '_')}__feed"
+    feed.__name__ = f"{name.replace('-', '_')}{SUFFIXES['change']}"
     feed.__annotations__ = {"native": azure.DocumentList}
     added = built.cosmos_db_trigger(
         arg_name="native",
@@ -122,7 +124,7 @@ def _add_feed(built: Any, function: Function, send: Send) -> None:
         start_from_beginning=True,
     )(feed)
     added = built.retry(strategy="fixed_delay", max_retry_count="-1", delay_interval="00:00:05")(added)
-    built.function_name(f"{name}__feed")(added)
+    built.function_name(name + SUFFIXES["change"])(added)
 
 
 def _add_timer(built: Any, function: Function, send: Send) -> None:
@@ -138,7 +140,7 @@ def _add_timer(built: Any, function: Function, send: Send) -> None:
         if found:
             send(found)
 
-    timer.__name__ = f"{name.replace('-', '_')}__timer"
+    timer.__name__ = f"{name.replace('-', '_')}{SUFFIXES['tick']}"
     timer.__annotations__ = {"native": azure.TimerRequest}
     added = built.timer_trigger(arg_name="native", schedule=f"%{setting('TIMER', name)}%", use_monitor=True)(timer)
-    built.function_name(f"{name}__timer")(added)
+    built.function_name(name + SUFFIXES["tick"])(added)

@@ -678,6 +678,18 @@ def test_a_shared_app_is_not_called_after_a_function() -> None:
         template(app)
 
 
+@pytest.mark.parametrize(("name", "fits"), [("sweep__timer", False), ("sweep__feed", True)])
+def test_no_function_has_the_name_of_a_forwarder_in_its_function_app(name: str, fits: bool) -> None:
+    app = App("shop")
+    app.schedule("0 3 * * *", name="sweep", azure={"app": "small"})(handler)
+    app.queue("jobs").on_message(name=name, azure={"app": "small"})(handler)
+    if fits:
+        template(app)
+        return
+    with pytest.raises(ConfigError, match="give one of them another name="):
+        template(app)
+
+
 def checks(app: App, at: Stage) -> list[Any]:
     found = manager().hook.faasbridge_checks(spec=app.spec(), stage=at)
     return [each for more in found for each in more]

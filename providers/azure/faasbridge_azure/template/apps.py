@@ -17,6 +17,7 @@ from faasbridge.errors import ConfigError
 from faasbridge.provider import Finding
 from faasbridge.spec import FunctionSpec
 
+from ..forwarders import SUFFIXES
 from .names import Owner, owner_kind
 from .settings import of_function
 
@@ -93,7 +94,7 @@ class FunctionApp:
 
 
 def function_apps(functions: Iterable[FunctionSpec]) -> list[FunctionApp]:
-    """Raises ConfigError where a shared app has the name of a function that has its own."""
+    """Raises ConfigError where a shared app has the name of a function with its own, or two functions of one name."""
     every = sorted(functions, key=lambda each: each.name)
     shared: dict[str, list[FunctionSpec]] = {}
     found = []
@@ -112,6 +113,15 @@ def function_apps(functions: Iterable[FunctionSpec]) -> list[FunctionApp]:
                 f"{members[0].location}: {group!r} is the name of a function that has an app of its own: give what "
                 "functions share another one"
             )
+        forwarding = [each for each in members if each.trigger.kind in SUFFIXES]
+        forwarders = {(each.name + SUFFIXES[each.trigger.kind]).lower(): each.name for each in forwarding}
+        for each in members:
+            beside = forwarders.get(each.name.lower())
+            if beside is not None:
+                raise ConfigError(
+                    f"{each.location}: {each.name!r} is also the name of what brings {beside!r} its events in the "
+                    f"function app {group!r} that they share: give one of them another name="
+                )
         found.append(FunctionApp(group, tuple(members), shared=True))
     return sorted(found, key=lambda each: each.name)
 
