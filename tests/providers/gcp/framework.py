@@ -36,7 +36,6 @@ class Server:
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             "PYTHONPATH": os.pathsep.join(PATH),
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
         command = [sys.executable, "-m", "functions_framework", "--source", "main.py"]
         with self.log.open("wb") as log:

@@ -191,7 +191,7 @@ def test_the_cloudevent_signature(body: bytes, status: int, direct: Server) -> N
 
 def test_an_app_that_cannot_be_loaded_says_why(artifact: Path) -> None:
     """The framework imports `handler` from the module, which hides an AttributeError behind "cannot import name"."""
-    settings = {"FAASBRIDGE_FUNCTION": "mistaken", "PYTHONPATH": os.pathsep.join(PATH), "PYTHONDONTWRITEBYTECODE": "1"}
+    settings = {"FAASBRIDGE_FUNCTION": "mistaken", "PYTHONPATH": os.pathsep.join(PATH)}
     command = [sys.executable, "main.py"]
     environment = {**os.environ, **settings}
     run = subprocess.run(command, cwd=artifact, env=environment, capture_output=True, text=True, check=False)
