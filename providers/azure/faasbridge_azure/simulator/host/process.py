@@ -100,8 +100,9 @@ class WorkerProcess:
         return await self._ask(f"invocation:{invocation_id}", invocation_request=request)
 
     async def stop(self) -> None:
-        """However often, also while it is under way: grpc's server crashes when it is stopped twice at once."""
-        if self._stopping is None:
+        """However often. One at a time, since grpc's server crashes when it is stopped twice at once; a later one ends
+        what was started since."""
+        if self._stopping is None or self._stopping.done():
             self._stopping = asyncio.create_task(self._stop())
         await asyncio.shield(self._stopping)
 
