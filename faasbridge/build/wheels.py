@@ -19,7 +19,7 @@ from ..errors import ConfigError
 from . import archive, bytecode, sources, uv
 from .requirements import Requirements, name_of
 
-_FORMAT: Final = 2  # of a cached zip; raise it when its contents change for the same requirements
+_FORMAT: Final = 3  # of a cached zip; raise it when its contents change for the same requirements
 # What differs from one installation to the next, and what nobody runs in a function.
 _LEFT_OUT: Final = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json", ".lock")
 _NO_WHEEL: Final = re.compile(

@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import zipfile
+from marshal import dumps, loads
 from pathlib import Path
 
 import pytest
 
-from faasbridge.build import archive
+from faasbridge.build import archive, bytecode
 from faasbridge.build.interpreters import interpreter
 from faasbridge.errors import ConfigError
 
@@ -62,6 +63,27 @@ def test_byte_code_is_the_targets_and_used_whatever_the_date_of_its_source(tmp_p
     program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from one import mod; print(mod.VALUE)"
     done = subprocess.run([python, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "from source\n"
+
+
+@pytest.mark.parametrize("version", [HERE, OTHER])
+def test_byte_code_is_the_same_whatever_else_its_process_knows(version: str) -> None:
+    folder = Path(os.__file__).parent
+    sources = {name: (folder / name).read_bytes() for name in ("argparse.py", "json/decoder.py", "typing.py")}
+    program = (
+        f"import sys; sys.path[:0] = {sys.path!r}; from faasbridge.build.bytecode import compiled; "
+        "from marshal import dump, load; dump(compiled(load(sys.stdin.buffer), sys.argv[1]), sys.stdout.buffer)"
+    )
+
+    def made(seed: str) -> dict[str, bytes]:
+        arguments = [sys.executable, "-sS", "-c", program, version]
+        env = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run(arguments, input=dumps(sources), env=env, capture_output=True, check=True)
+        return loads(done.stdout)  # type: ignore[no-any-return]
+
+    kept = [compile(source, name, "exec") for name, source in sources.items()]
+    here = bytecode.compiled(sources, version)
+    assert made("1") == made("2") == here
+    assert len(kept) == 3
 
 
 def test_a_version_that_is_not_here_gets_no_byte_code(tmp_path: Path) -> None:
