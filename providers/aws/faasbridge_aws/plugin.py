@@ -42,7 +42,7 @@ def faasbridge_checks(spec: AppSpec, stage: Stage) -> Iterable[Finding]:
         template = synthesize(spec, stage, kits("aws"))
     except ConfigError as error:
         return [Finding("aws.template", str(error))]
-    return [*(Finding("aws.template", each) for each in sizes(template)), *_readers(spec)]
+    return [*(Finding("aws.template", each) for each in sizes(template)), *_readers(spec), *_concurrency(spec)]
 
 
 def _readers(spec: AppSpec) -> Iterator[Finding]:
@@ -57,6 +57,25 @@ def _readers(spec: AppSpec) -> Iterator[Finding]:
                 f"than {_MOST_READERS}: let one of them publish to a topic that has the others"
             )
             yield Finding("aws.stream-readers", text, "warning")
+
+
+def _concurrency(spec: AppSpec) -> Iterator[Finding]:
+    """Source: Lambda Developer Guide, "Configuring maximum concurrency for Amazon SQS event sources"."""
+    from faasbridge.provider import Finding
+
+    from .template.function import LEAST_CONCURRENCY
+    from .template.settings import of_function
+
+    for function in spec.functions:
+        options = of_function(function)
+        taken = options.get("max_concurrency", LEAST_CONCURRENCY)
+        reserved = options.get("reserved_concurrency", taken)
+        if function.inbox is not None and reserved < taken:
+            text = (
+                f"{function.name!r} has reserved_concurrency={reserved}, and Lambda takes {taken} messages at a time: "
+                "what it turns away loses an attempt, so raise it, or max_attempts"
+            )
+            yield Finding("aws.concurrency", text, "warning", function.location)
 
 
 class Aws:

@@ -63,13 +63,13 @@ def whole_app() -> App:
     @bulk.on_batch(batch_size=500, wait_s=2.5, uses=[news.publish], aws={"recursive_loop": True})
     def load(batch: Any) -> None: ...
 
-    @line.on_message(aws={"batch_size": 5, "max_concurrency": 2, "reserved_concurrency": 4})
+    @line.on_message(aws={"max_concurrency": 2, "reserved_concurrency": 4})
     def in_line(message: Any) -> None: ...
 
     @line.dead_letters.on_message
     def out_of_line(message: Any) -> None: ...
 
-    @news.on_message(uses=[drops.list, drops.delete], aws={"snap_start": True, "ephemeral_storage_mb": 1024})
+    @news.on_message(uses=[drops.list, drops.delete], aws={"snap_start": True, "batch_size": 5})
     def read(message: Any) -> None: ...
 
     @feed.on_message(uses=[idle.send])

@@ -17,6 +17,7 @@ from faasbridge.plugins import manager
 from faasbridge.provider import Stage
 from faasbridge.spec import FunctionSpec, ResourceSpec
 from faasbridge_aws.events import decode
+from faasbridge_aws.plugin import faasbridge_checks
 from faasbridge_aws.template import names
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -153,9 +154,9 @@ def test_a_handler_of_single_events_gets_one_at_a_time_unless_told_otherwise() -
     }
     assert {id: size for id, size in sizes.items() if size != 1} == {
         "FunctionMapping0load": 500,
-        "FunctionMapping0inZuline": 5,
+        "FunctionMapping0read": 5,
     }
-    assert WHOLE.properties("Function0inZuline")["Timeout"] == 5 * 60
+    assert WHOLE.properties("Function0read")["Timeout"] == 5 * 60
     assert WHOLE.properties("FunctionMapping0inZuline")["ScalingConfig"] == {"MaximumConcurrency": 2}
 
 
@@ -387,6 +388,58 @@ def test_no_more_messages_are_taken_than_may_be_handled(options: dict[str, int],
     assert scaling == (None if most is None else {"MaximumConcurrency": most})
 
 
+@pytest.mark.parametrize(
+    ("options", "taken"),
+    [
+        ({"reserved_concurrency": 1}, 2),
+        ({"reserved_concurrency": 5, "max_concurrency": 10}, 10),
+        ({"reserved_concurrency": 5}, None),
+        ({"max_concurrency": 10}, None),
+        ({}, None),
+    ],
+)
+def test_messages_that_will_be_turned_away_are_warned_of(options: dict[str, int], taken: int | None) -> None:
+    app = App("shop")
+    app.queue("jobs").on_message(name="work", aws=options)(handler)
+    found = list(faasbridge_checks(app.spec(), stage()))
+    assert [each.severity for each in found] == ([] if taken is None else ["warning"])
+    assert all(f"takes {taken} messages at a time" in each.message for each in found)
+
+
+@pytest.mark.parametrize("ordered", ["queue", "topic"])
+def test_of_an_ordered_source_one_message_is_handled_at_a_time(ordered: str) -> None:
+    """What is held back behind a failure loses an attempt with it."""
+    app = App("shop")
+    source: Any = getattr(app, ordered)("line", ordered=True)
+    source.on_message(name="work", aws={"batch_size": 2})(handler)
+    with pytest.raises(ConfigError, match="gets one at a time"):
+        template(app)
+
+
+def test_a_snapshot_has_little_storage() -> None:
+    app = App("shop")
+    app.queue("jobs").on_message(name="work", aws={"snap_start": True, "ephemeral_storage_mb": 513})(handler)
+    with pytest.raises(ConfigError, match="snap_start goes with ephemeral_storage_mb up to 512, not 513"):
+        template(app)
+
+
+@pytest.mark.parametrize("option", ["requests_per_s", "burst"])
+def test_a_function_url_has_no_limit_of_requests(option: str) -> None:
+    app = App("shop")
+    options: Any = {"endpoint": "function-url", option: 5}
+    app.api("admin", aws=options).get("/")(handler)
+    with pytest.raises(ConfigError, match=f"a function URL has no {option}"):
+        template(app)
+
+
+def test_rights_of_the_same_kind_share_a_statement() -> None:
+    app = App("shop")
+    app.get("/", uses=[app.table(f"t{i}", key="id").get for i in range(3)])(handler)
+    (gets,) = [each for each in Resolved(template(app)).statements("ApiRole0http") if "dynamodb" in str(each)]
+    assert gets["Action"] == ["dynamodb:GetItem"]
+    assert len(gets["Resource"]) == 3
+
+
 def test_a_function_may_cause_itself_to_run_where_it_says_so() -> None:
     app = App("shop")
     jobs = app.queue("jobs")
@@ -401,6 +454,17 @@ def test_a_longer_time_out_than_aws_gives_is_refused() -> None:
     app.schedule("0 0 * * *", name="long", timeout_s=901)(handler)
     with pytest.raises(ConfigError, match="900 s at most"):
         template(app)
+
+
+def test_an_existing_queue_may_be_another_account_s() -> None:
+    app = App("shop")
+    jobs = app.queue("jobs", existing=True)
+    app.get("/", uses=[jobs.send])(handler)
+    arn = "arn:aws:sqs:eu-west-1:999999999999:team-jobs"
+    made = Resolved(template(app, stage(settings={"existing": {"jobs": arn}})))
+    variables = made.properties("ApiFunction0http")["Environment"]["Variables"]
+    assert variables["FAASBRIDGE_QUEUE_JOBS"] == "https://sqs.eu-west-1.amazonaws.com/999999999999/team-jobs"
+    assert made.statements("ApiRole0http")[-1]["Resource"] == arn
 
 
 def test_resources_that_exist_are_not_made() -> None:

@@ -40,7 +40,8 @@ def third_party_drivers() -> Mapping[str, str]:
 
 def _existing(account: Account, resource: Resource, name: str) -> str:
     if resource.kind == "queue":
-        found = account.clients.get("sqs").get_queue_url(QueueName=name.rpartition(":")[2])
+        owner = {"QueueOwnerAWSAccountId": name.split(":")[4]} if name.startswith("arn:") else {}
+        found = account.clients.get("sqs").get_queue_url(QueueName=name.rpartition(":")[2], **owner)
         return str(found["QueueUrl"])
     if resource.kind == "topic" and not name.startswith("arn:"):
         return f"arn:{account.partition}:sns:{account.region}:{account.id}:{name}"

@@ -25,7 +25,15 @@ def endpoint(function: FunctionSpec, stage: Stage, target: Any) -> dict[str, Any
     chosen = of_function(function).get("endpoint", _ENDPOINTS[0])
     if chosen not in _ENDPOINTS:
         raise ConfigError(f"{function.location}: an api's endpoint is {' or '.join(_ENDPOINTS)}, not {chosen!r}")
-    return _http_api(function, stage, target) if chosen == "http-api" else _function_url(function, target)
+    if chosen == "http-api":
+        return _http_api(function, stage, target)
+    for option in ("requests_per_s", "burst"):
+        if option in of_function(function):
+            raise ConfigError(
+                f"{function.location}: a function URL has no {option}: leave it out, limit reserved_concurrency, or "
+                "take the endpoint http-api"
+            )
+    return _function_url(function, target)
 
 
 def _http_api(function: FunctionSpec, stage: Stage, target: Any) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """A Lambda function with what is its own alone: role, log group, environment, and the mapping from its inbox. Pure.
 
 Sources: Lambda Developer Guide, "Lambda execution role", "Using environment variables", "Giving functions access to
-resources in a VPC"; CloudFormation Template Reference, AWS::Lambda::Function.
+resources in a VPC", "Improving startup performance with Lambda SnapStart"; CloudFormation Template Reference,
+AWS::Lambda::Function.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _RESERVED = re.compile(
     r"|SECRET_ACCESS_KEY|SESSION_TOKEN)|LAMBDA_(TASK_ROOT|RUNTIME_DIR)"
 )
 _RETENTION_DAYS = 30
-_LEAST_CONCURRENCY, _MOST_CONCURRENCY = 2, 1000  # of a mapping: API_ScalingConfig
+LEAST_CONCURRENCY, _MOST_CONCURRENCY = 2, 1000  # of a mapping: API_ScalingConfig
+_SNAPSHOT_STORAGE_MB = 512
 _INTERFACES = [
     "CreateNetworkInterface",
     "DeleteNetworkInterface",
@@ -60,6 +62,11 @@ def function(
         "LoggingConfig": {"LogFormat": "JSON", "LogGroup": {"Ref": log_id}},
     }
     if "ephemeral_storage_mb" in options:
+        if options.get("snap_start") and options["ephemeral_storage_mb"] > _SNAPSHOT_STORAGE_MB:
+            raise ConfigError(
+                f"{spec.location}: snap_start goes with ephemeral_storage_mb up to {_SNAPSHOT_STORAGE_MB}, not "
+                f"{options['ephemeral_storage_mb']}: leave one of them out"
+            )
         properties["EphemeralStorage"] = {"Size": options["ephemeral_storage_mb"]}
     if "reserved_concurrency" in options:
         properties["ReservedConcurrentExecutions"] = options["reserved_concurrency"]
@@ -108,7 +115,7 @@ def mapping(spec: FunctionSpec, target: Any, inbox_arn: Any, *, fifo: bool) -> d
         properties["MaximumBatchingWindowInSeconds"] = window
     options = of_function(spec)
     most, reserved = options.get("max_concurrency"), options.get("reserved_concurrency", 0)
-    if most is None and reserved >= _LEAST_CONCURRENCY:
+    if most is None and reserved >= LEAST_CONCURRENCY:
         # Else Lambda takes more messages than may run, and each that it turns away has lost an attempt.
         most = min(reserved, _MOST_CONCURRENCY)
     if most is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -47,6 +48,20 @@ def role(service: str, statements: Iterable[Any], *, of_account: bool = False) -
     trust: dict[str, Any] = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}
     if of_account:
         trust["Condition"] = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    policy = {"PolicyName": "uses", "PolicyDocument": document(statements)}
+    policy = {"PolicyName": "uses", "PolicyDocument": document(_merged(statements))}
     properties = {"AssumeRolePolicyDocument": document([trust]), "Policies": [policy]}
     return {"Type": "AWS::IAM::Role", "Properties": properties}
+
+
+def _merged(statements: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One for the same actions, since a role's policies have a limit."""
+    merged: dict[str, dict[str, Any]] = {}
+    for statement in statements:
+        others = {name: value for name, value in statement.items() if name != "Resource"}
+        found = merged.setdefault(json.dumps(others, sort_keys=True), {**others, "Resource": []})
+        given = statement["Resource"]
+        found["Resource"] += given if isinstance(given, list) else [given]
+    for each in merged.values():
+        if len(each["Resource"]) == 1:
+            each["Resource"] = each["Resource"][0]
+    return list(merged.values())

@@ -81,8 +81,11 @@ def arn_of(resource: ResourceSpec, stage: Stage) -> Any:
 def url_of(resource: ResourceSpec, stage: Stage) -> Any:
     if not resource.existing:
         return names.ref("queue", resource.name)
-    name = names.existing_name(resource, stage).rpartition(":")[2]
-    return names.sub(f"https://sqs.${{AWS::Region}}.${{AWS::URLSuffix}}/${{AWS::AccountId}}/{name}")
+    name = names.existing_name(resource, stage)
+    region, account = "${AWS::Region}", "${AWS::AccountId}"
+    if name.startswith("arn:"):
+        *_, region, account, name = name.split(":")
+    return names.sub(f"https://sqs.{region}.${{AWS::URLSuffix}}/{account}/{name}")
 
 
 def _pair(

@@ -19,12 +19,18 @@ _UNWINDOWED, _FIFO_BATCH = 10, 10
 
 def batch_size(function: FunctionSpec, *, fifo: bool = False) -> int:
     """One for handlers of single events, so that a crash costs one event's attempt only, unless the option says
-    otherwise."""
+    otherwise. Raises ConfigError."""
     given = of_function(function).get("batch_size")
     if given is None:
         given = function.trigger.settings.get("batch_size", 1) if function.trigger.kind == "batch" else 1
     if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= 10_000:
         raise ConfigError(f"{function.location}: batch_size lies between 1 and 10,000, not {given!r}")
+    if fifo and given > 1 and function.trigger.kind != "batch":
+        # SQS counts an attempt for each message of the batch, those that are held back behind a failure included.
+        raise ConfigError(
+            f"{function.location}: a handler of an ordered queue's or topic's messages gets one at a time, since a "
+            "failure would cost those behind it attempts that they never had: leave aws={'batch_size': ...} out"
+        )
     return min(given, _FIFO_BATCH) if fifo else given
 
 
