@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from faasbridge.spec import AppSpec
 from faasbridge_aws import lint
 
 sys.path.insert(0, str(Path(__file__).parent))
-from template_apps import app_with_long_names, stage, template, whole_app
+from template_apps import Resolved, app_with_long_names, stage, template, whole_app
 
 APPS = Path(__file__).parents[3] / "apps"
 
@@ -84,3 +86,25 @@ def test_the_linter_is_not_imported_with_the_plugin() -> None:
     code = "import sys, faasbridge_aws.plugin, faasbridge_aws.template; print({'cfnlint', 'boto3'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_role_that_iam_will_not_take_is_found_before_it_is_deployed() -> None:
+    app = App("shop")
+    indexes = {f"by-customer-and-day-{i}": ("id", f"field{i}") for i in range(5)}
+    app.get("/", uses=[app.table(f"customer-orders-{i}", key="id", indexes=indexes) for i in range(16)])(
+        lambda request: {}
+    )
+    (found,) = lint.findings(template(app))
+    (role,) = Resolved(template(app)).of_type("AWS::IAM::Role")
+    policy = {"Version": "2012-10-17", "Statement": Resolved(template(app)).statements(role)}
+    real = len(json.dumps(policy, separators=(",", ":")))
+    assert real > lint.MOST_ROLE_CHARS
+    about = int(re.search(r"about ([0-9,]+) characters", found)[1].replace(",", ""))  # type: ignore[index]
+    assert about == pytest.approx(real, rel=0.05)
+
+
+def test_a_region_that_the_linter_does_not_know_yet_is_linted_all_the_same() -> None:
+    made = template(whole_app())
+    assert lint.findings(made, "eu-north-9") == []
+    made["Resources"]["Queue0jobs"]["Properties"]["DelaySecond"] = 3
+    assert len(lint.findings(made, "eu-north-9")) == 1
