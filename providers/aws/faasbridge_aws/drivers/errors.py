@@ -80,13 +80,19 @@ def translated(error: Exception, what: str, action: str = "") -> Exception:
         return NotFound(f"{what} does not exist in AWS: {message}")
     if code in _THROTTLED:
         return Throttled(f"{what}: AWS throttles ({code}), also after several tries: {message}")
-    if code in _TOO_LARGE or "size has exceeded" in message or "too long" in message.lower():
+    if "Expression size has exceeded" in message or "too many operators" in message:
+        return ValueError(f"{what}: these are too many fields for one operation, divide it: {message}")
+    if code in _TOO_LARGE or "exceeded the maximum allowed size" in message or "too long" in message.lower():
         return PayloadTooLarge(f"{what}: {message}. Put the data into a bucket and send or keep its key")
     if code in _CONFLICT:
         return Conflict(f"{what}: {message}")
     if code in ("ValidationException", "InvalidMessageContents", "InvalidParameterValue", "InvalidParameter"):
         fault = ValueError(f"{what}: AWS does not take this: {message}")
-        return PayloadTooLarge(str(fault)) if "bytes" in message and "onger" in message else fault
+        return (
+            PayloadTooLarge(str(fault))
+            if "bytes" in message and ("onger" in message or "shorter" in message)
+            else fault
+        )
     return FaaSBridgeError(f"{what}: AWS answered {code}: {message}")
 
 
