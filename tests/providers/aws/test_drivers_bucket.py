@@ -16,6 +16,7 @@ import pytest
 from faasbridge.drivers import Binding
 from faasbridge.errors import Conflict, NotFound
 from faasbridge_aws.drivers.bucket import BucketDriver
+from faasbridge_aws.drivers.clients import Clients
 from faasbridge_aws.drivers.objects import Objects
 from faasbridge_aws.drivers.s3 import S3
 
@@ -197,3 +198,13 @@ def test_a_signed_url_reads_and_writes(full: BucketDriver) -> None:
     urllib.request.urlopen(request, timeout=10).close()
     with urllib.request.urlopen(full.sign_get("a b.txt", 60), timeout=10) as answer:
         assert (answer.read(), answer.headers["content-type"]) == (b"data", "text/x-test")
+
+
+def test_the_regions_in_china_have_a_domain_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("faasbridge_aws.drivers.objects.S3Store", lambda bucket, **options: asked.append(options))
+    for region in ("cn-north-1", "eu-west-1"):
+        monkeypatch.setenv("AWS_REGION", region)
+        Objects("photos", "bucket 'photos'", Clients())
+    assert asked[0]["config"]["aws_endpoint_url_s3"] == "https://s3.cn-north-1.amazonaws.com.cn"
+    assert "aws_endpoint_url_s3" not in asked[1]["config"]

@@ -40,8 +40,11 @@ class Objects:
             "read_timeout": timedelta(seconds=READ_S),
             "timeout": _LONGEST,
         }
+        region = clients.region or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        if endpoint is None and region.startswith("cn-"):  # obstore knows one domain only
+            endpoint = f"https://s3.{region}.amazonaws.com.cn"
         config: S3Config = {
-            "region": clients.region or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
+            "region": region,
             "disable_bulk_delete": True,
         }
         if endpoint is not None:
