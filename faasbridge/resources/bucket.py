@@ -56,8 +56,11 @@ class Bucket(Resource):
     ) -> BlobInfo:
         """Writes the object, all or nothing; a stream or an iterable may be larger than memory.
 
-        `if_absent`: only where there is none; `if_match`: only over the version of that etag. Raises Conflict.
+        `if_absent`: only where there is none; `if_match`: only over the version of that etag, which needs the right to
+        `get` as well. Raises Conflict.
         """
+        if if_match is not None:
+            self._driver("get")
         return self._driver("put").put(*_put(key, data, content_type, metadata, if_absent, if_match))  # type: ignore[no-any-return]
 
     async def aput(
@@ -70,6 +73,8 @@ class Bucket(Resource):
         if_absent: bool = False,
         if_match: str | None = None,
     ) -> BlobInfo:
+        if if_match is not None:
+            self._driver("get")
         return await self._call("put", "put", *_put(key, data, content_type, metadata, if_absent, if_match))  # type: ignore[no-any-return]
 
     def delete(self, key: str) -> None:

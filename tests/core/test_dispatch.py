@@ -236,6 +236,9 @@ class Recorder:
     async def aget(self, *key: str) -> str:
         return f"async {self.name}{key}"
 
+    def put(self, *args: Any) -> str:
+        return "written"
+
     def send(self, *args: Any) -> str:
         return "sent"
 
@@ -289,6 +292,18 @@ def test_rights_are_operations_whatever_their_flavour(run: Any, declared: str, a
         files.get("k")
 
     assert (run(app, "work", Recorder).deliver(messages("a")) == []) is allowed
+
+
+@pytest.mark.parametrize("named", [["put"], ["put", "get"]])
+def test_comparing_with_what_is_there_is_reading_it(run: Any, named: list[str]) -> None:
+    app, files, jobs = rights_app()
+
+    @jobs.on_message(uses=[getattr(files, name) for name in named])  # type: ignore[untyped-decorator]
+    def work(message: Message) -> None:
+        files.put("k", b"", if_match="etag")
+
+    failures = run(app, "work", Recorder).deliver(messages("a"))
+    assert [isinstance(failure.error, PermissionDenied) for failure in failures] == [True] * ("get" not in named)
 
 
 def test_the_vendors_client_needs_every_right(run: Any) -> None:
