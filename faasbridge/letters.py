@@ -23,7 +23,7 @@ class Letters(ABC, Generic[Received]):
         self._rename = rename
 
     def listed(self) -> list[DeadLetter]:
-        """All of them, the oldest first."""
+        """All of them, or the first page, the oldest first."""
         with self._received() as found:
             return sorted((self._letter(each) for each in found), key=lambda letter: letter.died_at)
 
@@ -37,14 +37,19 @@ class Letters(ABC, Generic[Received]):
 
     def _each(self, ids: Set[str] | None, act: Callable[[Received], None]) -> int:
         count = 0
-        with self._received() as found:
-            for each in list(found):
-                if ids is None or self._event(each).id in ids:
-                    act(each)
-                    self._delete(each)
-                    found.remove(each)
-                    count += 1
+        for _ in range(self._pages()):
+            with self._received() as found:
+                for each in list(found):
+                    if ids is None or self._event(each).id in ids:
+                        act(each)
+                        self._delete(each)
+                        found.remove(each)
+                        count += 1
         return count
+
+    def _pages(self) -> int:
+        """How many times there is something to receive, where messages come only once those before them are gone."""
+        return 1
 
     def _letter(self, received: Received) -> DeadLetter:
         reason, attempts, died_at = self._end(received)

@@ -19,6 +19,8 @@ from faasbridge.provider import LogLine
 from faasbridge_aws import wire
 from faasbridge_aws.dead_letters import mark
 from faasbridge_aws.deploying import logs
+from faasbridge_aws.deploying.inboxes import Inbox
+from faasbridge_aws.deploying.letters import Letters
 from faasbridge_aws.drivers.secret import SecretDriver
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -265,3 +267,25 @@ def test_secrets_are_set_and_unset(life: Deployment, clients: Clients) -> None:
     deployer.set_secret("token", "third")
     assert deployer.secrets() == {"token": True}
     assert life.changes() == set()
+
+
+def test_of_an_ordered_queue_ten_dead_letters_are_seen_and_all_are_replayed(
+    clients: Clients, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next of a group come once those before them are gone."""
+    sqs = clients.get("sqs")
+    fifo = {"FifoQueue": "true"}
+    line, dead = (sqs.create_queue(QueueName=f"{name}.fifo", Attributes=fifo)["QueueUrl"] for name in ("line", "dead"))
+    for i in range(25):
+        sqs.send_message(QueueUrl=dead, MessageBody=str(i), MessageGroupId="0", MessageDeduplicationId=str(i))
+    letters = Letters(clients, Inbox("queue:line", "arn:aws:sqs:eu-west-1:1:line.fifo", line, dead, 5), str, 0)
+    assert len(letters.listed()) == 10
+    assert "the oldest 10 of about 25 dead letters" in caplog.text
+    assert letters.replay(None) == 25
+    assert letters.listed() == []
+    sent = []
+    while found := sqs.receive_message(QueueUrl=line, MaxNumberOfMessages=10).get("Messages"):
+        sent += [each["Body"] for each in found]
+        for each in found:
+            sqs.delete_message(QueueUrl=line, ReceiptHandle=each["ReceiptHandle"])
+    assert sent == [str(i) for i in range(25)]

@@ -1,27 +1,32 @@
 """Dead letters: the messages in the dead-letter queue beside an inbox, looked at without using them up.
 
 Each is received, which hides it for a while, and shown again at the end. Long polling asks all of SQS's servers, so
-that an empty answer means that there are no more.
-Source: SQS Developer Guide, "Short and long polling"; SQS API Reference, ReceiveMessage.
+that an empty answer means that there are no more. Of a FIFO queue SQS hands out ten and then no other of their group
+until these are deleted or shown again, so the ten oldest are all that can be looked at.
+Source: SQS Developer Guide, "Short and long polling", "FIFO queue delivery logic"; SQS API Reference, ReceiveMessage.
 """
 
 from __future__ import annotations
 
+import logging
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import ceil
 from typing import Any
 from uuid import uuid4
 
 from faasbridge import letters
+from faasbridge.deploy import DeadLetter
 from faasbridge.errors import InvalidEvent
 from faasbridge.events import Event, Message
 
 from .. import dead_letters, events
 from ..events_sqs import message
 from .connection import Clients
-from .inboxes import Inbox
+from .inboxes import Inbox, depth
 
+log = logging.getLogger("faasbridge")
 _HIDDEN_S = 120
 _BATCH = 10  # messages a request, and entries of a batch
 
@@ -31,9 +36,27 @@ class Letters(letters.Letters[dict[str, Any]]):
 
     def __init__(self, clients: Clients, inbox: Inbox, rename: letters.Rename, wait_s: int) -> None:
         super().__init__(inbox.owner, rename)
+        self._clients = clients
         self._api = clients.get("sqs")
         self._inbox = inbox
         self._wait_s = wait_s
+
+    def listed(self) -> list[DeadLetter]:
+        found = super().listed()
+        if len(found) < (number := self._number()):
+            log.warning(
+                "AWS shows the oldest %d of about %d dead letters, since their order is kept", len(found), number
+            )
+        return found
+
+    def _number(self) -> int:
+        """About how many there are in a FIFO queue; 0 of another, which shows all."""
+        if not self._inbox.dead_letters.endswith(".fifo"):
+            return 0
+        return sum(depth(self._clients, self._inbox.dead_letters).values())
+
+    def _pages(self) -> int:
+        return max(1, ceil(self._number() / _BATCH))
 
     @contextmanager
     def _received(self) -> Iterator[list[dict[str, Any]]]:
