@@ -80,6 +80,10 @@ LIMITS = Limits(
             "message is a dead letter, unless it has the option recursive_loop: "
             f"{_DOCS}/lambda/latest/dg/invocation-recursion.html"
         ),
+        "update-fields": (
+            "an expression has 4 KB, so one update sets about 300 fields, or increments about 40: "
+            f"{_DYNAMODB}#limits-expression-parameters"
+        ),
         "change-size": (
             "a change whose old and new row together are larger than a message arrives in the dead letters by its "
             f"sequence number only: {_SQS}, {_DOCS}/eventbridge/latest/userguide/eb-pipes-error-troubleshooting.html"
