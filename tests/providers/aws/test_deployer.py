@@ -153,6 +153,24 @@ def test_a_plan_that_was_overtaken_is_not_applied(life: Deployment, change: dict
     assert life.changes() == set()
 
 
+def test_a_first_plan_that_was_overtaken_deletes_nothing(life: Deployment, clients: Clients) -> None:
+    overtaken = life.plan()
+    life.template = with_more(life, wait("slow"))
+    others = life.deployer().apply(life.plan())
+    assert any(each.step.name == "slow" and each.state == "started" for each in others)
+    assert life.status() == "CREATE_IN_PROGRESS"
+    with pytest.raises(DeployError, match="has changed since the plan was made"):
+        list(life.deployer().apply(overtaken))
+    clients.get("cloudformation").signal_resource(
+        StackName=life.stack, LogicalResourceId="WaitSlow", UniqueId="1", Status="SUCCESS"
+    )
+    list(others)
+    assert life.status() == "CREATE_COMPLETE"
+    with pytest.raises(DeployError, match="has changed since the plan was made"):
+        list(life.deployer().apply(overtaken))
+    assert life.changes() == set()
+
+
 def test_plans_leave_one_change_set_at_most(life: Deployment, clients: Clients) -> None:
     life.deploy()
     for name in ("first", "second"):

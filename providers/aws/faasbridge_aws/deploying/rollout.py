@@ -22,7 +22,7 @@ from .connection import Account, code_of
 from .planning import Planned, Planner, functions_of
 from .progress import Tracker
 from .secrets import forget
-from .stack import SUCCEEDED, Stack, StackEvent, owners
+from .stack import SUCCEEDED, UNMADE, Stack, StackEvent, owners
 from .teardown import bucket_gone, empty_bucket
 
 _STALE = "what is deployed has changed since the plan was made: run `faasbridge deploy` again"
@@ -148,10 +148,13 @@ class Rollout:
         return str(self._planner.change_set(planned, to_text(planned.template), "UPDATE")["ChangeSetId"])
 
     def _make_room(self) -> Iterator[Progress]:
-        """Removes a stack whose creation failed. Nothing was ever deployed in it."""
+        """Removes a stack whose creation failed. Nothing was ever deployed in it. Raises DeployError where the stack is
+        another one by now."""
         found = self._stack.describe()
         if found is None or found["StackStatus"] == "REVIEW_IN_PROGRESS":  # which takes another change set
             return
+        if found["StackStatus"] not in UNMADE:
+            raise DeployError(_STALE)
         step = Step("delete", "stack", self._stack.name, "its creation had failed")
         yield Progress(step, "started")
         stack_id, after = found["StackId"], self._stack.newest_event(found["StackId"])
