@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ OLD = ("shop-dev", STACK, "UPDATE_ROLLBACK_FAILED", "")
 def test_a_rollback_that_failed_is_continued(aws: Stubs, deployer: AwsDeployer, tmp_path: Path) -> None:
     """Source: CloudFormation API Reference, ContinueUpdateRollback."""
     aws.says("describe_stacks", stack("UPDATE_ROLLBACK_FAILED"))
+    aws.says("get_template", template())
     plan = deployer.plan(AppSpec("shop", "shop"), artifact_of(tmp_path / "a.zip", ""))
     (step,) = plan.changes
     assert (step.kind, "could not be rolled back" in step.reason) == ("stack", True)
@@ -65,14 +67,20 @@ def test_a_stack_half_destroyed_is_explained(aws: Stubs, deployer: AwsDeployer, 
         deployer.plan(AppSpec("shop", "shop"), artifact_of(tmp_path / "a.zip", ""))
 
 
-@pytest.mark.parametrize("command", ["plan", "destroy", "status", "secrets", "logs"])
+@pytest.mark.parametrize("command", ["plan", "plan to recover", "plan to wait", "destroy", "status", "secrets", "logs"])
 def test_a_stack_of_another_app_is_left_alone(aws: Stubs, deployer: AwsDeployer, tmp_path: Path, command: str) -> None:
     """`shop` at stage `dev-eu` and `shop-dev` at stage `eu` have one name of a stack."""
-    if command in ("plan", "destroy", "status"):
-        aws.says("describe_stacks", stack("UPDATE_COMPLETE"))
+    status = {"plan to recover": "UPDATE_ROLLBACK_FAILED", "plan to wait": "UPDATE_IN_PROGRESS"}.get(
+        command, "UPDATE_COMPLETE"
+    )
+    if command.startswith("plan") or command in ("destroy", "status"):
+        aws.says("describe_stacks", stack(status))
     aws.says("get_template", template(app="shop-dev"))
+    plan = partial(deployer.plan, AppSpec("shop", "shop"), artifact_of(tmp_path / "a.zip", ""))
     calls: dict[str, Callable[[], Any]] = {
-        "plan": lambda: deployer.plan(AppSpec("shop", "shop"), artifact_of(tmp_path / "a.zip", "")),
+        "plan": plan,
+        "plan to recover": plan,
+        "plan to wait": plan,
         "destroy": lambda: list(deployer.destroy(delete_data=True)),
         "status": deployer.status,
         "secrets": deployer.secrets,

@@ -83,6 +83,7 @@ class Planner:
         return self._comparison(wanted, found)
 
     def _recovery(self, wanted: Planned, found: Mapping[str, Any]) -> Plan:
+        self._stack.template()  # whose it is, before its rollback is continued
         running = found["StackStatus"].endswith("_IN_PROGRESS")
         reason = (
             "another operation is running: it is waited for, then what is left is done"
