@@ -78,7 +78,7 @@ def events(*found: tuple[str, str, str, str]) -> dict[str, Any]:
                 "StackId": ID,
                 "StackName": "shop-dev",
                 "LogicalResourceId": logical_id,
-                "PhysicalResourceId": ID if logical_id == "shop-dev" else logical_id,
+                "PhysicalResourceId": ID if logical_id == "shop-dev" else logical_id.lower(),
                 "ResourceType": type_,
                 "ResourceStatus": status,
                 "ResourceStatusReason": reason,

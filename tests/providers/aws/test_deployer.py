@@ -216,6 +216,26 @@ def test_a_removed_bucket_goes_with_its_data_where_the_plan_says_so(life: Deploy
     assert life.name("files") not in [each["Name"] for each in s3.list_buckets()["Buckets"]]
 
 
+def test_a_bucket_keeps_its_data_until_the_update_that_removes_it_has_succeeded(
+    life: Deployment, clients: Clients
+) -> None:
+    s3 = clients.get("s3")
+    life.template = with_more(life, bucket("files"))
+    life.deploy()
+    s3.put_object(Bucket=life.name("files"), Key="a", Body=b"1")
+    life.template = with_more(life, wait("never", "PT1S"))
+    with pytest.raises(DeployError, match="everything was rolled back"):
+        life.deploy()
+    assert s3.list_objects_v2(Bucket=life.name("files"))["KeyCount"] == 1
+    life.template = with_more(life)
+    overtaken = life.plan()
+    life.template = with_more(life, bucket("files"), queue("other"))
+    life.deploy()
+    with pytest.raises(DeployError, match="has changed since the plan was made"):
+        list(life.deployer().apply(overtaken))
+    assert s3.list_objects_v2(Bucket=life.name("files"))["KeyCount"] == 1
+
+
 def test_a_table_that_must_be_made_anew_is_a_loss_of_data(life: Deployment) -> None:
     life.deploy()
     life.template = template(life.stack, function(), inbox(), table("rows", key="other"))

@@ -47,7 +47,7 @@ class Planned:
     stack_id: str = ""
     change_set: str = ""
     touched: frozenset[str] = frozenset()
-    lost_buckets: tuple[str, ...] = ()  # which CloudFormation deletes only where they are empty
+    lost_buckets: tuple[str, ...] = ()  # which CloudFormation gives up where they are not empty
     lost_secrets: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
 

@@ -23,7 +23,7 @@ from .planning import Planned, Planner, functions_of
 from .progress import Tracker
 from .secrets import forget
 from .stack import SUCCEEDED, UNMADE, Stack, StackEvent, owners
-from .teardown import bucket_gone, empty_bucket
+from .teardown import remove_bucket
 
 _STALE = "what is deployed has changed since the plan was made: run `faasbridge deploy` again"
 
@@ -110,22 +110,19 @@ class Rollout:
             stages = list(indexes.stages(old, planned.template))
             if stages:
                 change_set = yield from self._change_indexes(plan, planned, stages)
-            for bucket in planned.lost_buckets:
-                yield from empty_bucket(self._clients, bucket)
         tracker = Tracker(plan.steps, old, planned.template, planned.touched)
         events = []
         for event in self._execute(change_set, stack_id):
             events.append(event)
-            yield from tracker.saw(event)
+            if event.status != "DELETE_FAILED" or event.physical_id not in planned.lost_buckets:
+                yield from tracker.saw(event)
         if not events or events[-1].status not in SUCCEEDED:
             raise self._stack.failure(events, planned.template, self._ending(events, before, len(stages)))
-        for bucket in planned.lost_buckets:  # written to until its functions were gone, so that the stack gave it up
-            if not bucket_gone(self._clients, bucket):
-                yield from empty_bucket(self._clients, bucket)
-                self._clients.get("s3").delete_bucket(Bucket=bucket)
+        yield from self._verify(planned)
         for secret in planned.lost_secrets:
             forget(self._clients, secret)
-        yield from self._verify(planned)
+        for bucket in planned.lost_buckets:  # not before, since no rollback brings back what was in it
+            yield from remove_bucket(self._clients, bucket)
         yield from tracker.finish()
 
     def _change_indexes(

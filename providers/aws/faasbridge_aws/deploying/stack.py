@@ -41,6 +41,7 @@ Owner = tuple[str, str]  # the kind and the name that the app knows it by
 class StackEvent:
     id: str
     logical_id: str
+    physical_id: str
     type: str
     status: str
     reason: str
@@ -248,6 +249,7 @@ def _event(raw: Mapping[str, Any]) -> StackEvent:
     return StackEvent(
         raw["EventId"],
         raw.get("LogicalResourceId", ""),
+        raw.get("PhysicalResourceId", ""),
         raw.get("ResourceType", ""),
         raw.get("ResourceStatus", ""),
         raw.get("ResourceStatusReason", ""),

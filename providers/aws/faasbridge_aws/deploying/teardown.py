@@ -167,7 +167,21 @@ def _counted(api: Any, bucket: str) -> int:
     return sum(len(page.get("Versions", ())) + len(page.get("DeleteMarkers", ())) for page in pages)
 
 
-def bucket_gone(clients: Clients, bucket: str) -> bool:
+def remove_bucket(clients: Clients, bucket: str) -> Iterator[Progress]:
+    """With all that is in it. Nothing where it is gone."""
+    from botocore.exceptions import ClientError
+
+    if _is_gone(clients, bucket):
+        return
+    yield from empty_bucket(clients, bucket)
+    try:
+        clients.get("s3").delete_bucket(Bucket=bucket)
+    except ClientError as error:
+        if code_of(error) != "NoSuchBucket":
+            raise
+
+
+def _is_gone(clients: Clients, bucket: str) -> bool:
     from botocore.exceptions import ClientError
 
     try:
