@@ -94,6 +94,7 @@ def change_set(aws: Stubs, deployed: dict[str, Any] | None = None, /, **made: An
     id = "arn:aws:cloudformation:::changeSet/1"
     aws.says("describe_stacks", stack("UPDATE_COMPLETE"))
     aws.says("get_template", deployed or {"TemplateBody": '{"Resources": {}, "Description": "older"}'})
+    aws.says("describe_stack_events", events())
     aws.says("list_stack_resources", {"StackResourceSummaries": []})
     aws.says("list_change_sets", {"Summaries": []})
     aws.says("get_caller_identity", {"Account": "123456789012"}, "sts")

@@ -24,14 +24,15 @@ from . import changes, code, existing
 from .artifacts import Artifacts, code_sha256, to_text
 from .connection import Account, code_of, message_of
 from .stack import UNMADE, Owner, Stack, StackResource, owners
-from .teardown import protected
+from .teardown import left_buckets, protected
 
 PREFIX = "faasbridge-"
 MOST_BYTES = 51_200  # a template in a request. Source: CloudFormation quotas, "Template body size in a request"
 _TIMEOUT_S = 300.0
 _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
 
-# recover: an operation must end first, or a rollback be continued; what comes after it is planned then.
+# recover: an operation must end first, a rollback be continued, or a bucket go that an earlier deployment left behind;
+# what comes after it is planned then.
 Way = Literal["nothing", "create", "change", "code", "recover"]
 
 
@@ -49,6 +50,7 @@ class Planned:
     touched: frozenset[str] = frozenset()
     lost_buckets: tuple[str, ...] = ()  # which CloudFormation gives up where they are not empty
     lost_secrets: tuple[str, ...] = ()
+    left_buckets: tuple[str, ...] = ()  # which it gave up before
     functions: tuple[str, ...] = ()
 
 
@@ -95,6 +97,11 @@ class Planner:
 
     def _comparison(self, wanted: Planned, found: Mapping[str, Any]) -> Plan:
         deployed = self._stack.template()
+        left = left_buckets(self._clients, self._stack, found)
+        if left:
+            reason = "an earlier deployment left it behind: it goes first"
+            steps = tuple(Step("delete", "bucket", bucket, reason, data_loss=True) for bucket in left)
+            return self._plan(self._with(wanted, "recover", found, left_buckets=left), steps)
         functions = {
             each.physical_id: each for each in self._stack.resources(deployed) if each.type == "AWS::Lambda::Function"
         }

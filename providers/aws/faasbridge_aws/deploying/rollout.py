@@ -23,7 +23,7 @@ from .planning import Planned, Planner, functions_of
 from .progress import Tracker
 from .secrets import forget
 from .stack import SUCCEEDED, UNMADE, Stack, StackEvent, owners
-from .teardown import remove_bucket
+from .teardown import left_buckets, remove_bucket
 
 _STALE = "what is deployed has changed since the plan was made: run `faasbridge deploy` again"
 
@@ -58,6 +58,24 @@ class Rollout:
 
     def _recover(self, plan: Plan, planned: Planned) -> Iterator[Progress]:
         """Ends what was begun, then does what is left, unless that loses data which nobody was asked about."""
+        yield from self._remove_left(plan, planned) if planned.left_buckets else self._finish(plan, planned)
+        again = self._planner.plan(planned.spec, planned.artifact)
+        if any(each.data_loss for each in again.changes):
+            raise DeployError(
+                "what had been begun has ended; what is left to do loses data: run `faasbridge deploy` again to see it"
+            )
+        yield from self.apply(again)
+
+    def _remove_left(self, plan: Plan, planned: Planned) -> Iterator[Progress]:
+        found = self._stack.describe()
+        still = left_buckets(self._clients, self._stack, found) if found is not None else ()
+        for step, bucket in zip(plan.steps, planned.left_buckets, strict=True):
+            yield Progress(step, "started")
+            if bucket in still:  # else somebody has deleted it since, or made it again
+                yield from remove_bucket(self._clients, bucket)
+            yield Progress(step, "done")
+
+    def _finish(self, plan: Plan, planned: Planned) -> Iterator[Progress]:
         (step,) = plan.steps
         yield Progress(step, "started", "waiting")
         found = self._stack.describe()
@@ -77,12 +95,6 @@ class Rollout:
                 f"the stack {self._stack.name} cannot be rolled back: put right what it names, then deploy again",
             )
         yield Progress(step, "done")
-        again = self._planner.plan(planned.spec, planned.artifact)
-        if any(each.data_loss for each in again.changes):
-            raise DeployError(
-                "the other operation has ended; what is left to do loses data: run `faasbridge deploy` again to see it"
-            )
-        yield from self.apply(again)
 
     def _change_code(self, plan: Plan, planned: Planned) -> Iterator[Progress]:
         owners = functions_of(self._stack.resources())

@@ -20,6 +20,7 @@ from .connection import Clients, code_of, message_of
 UNMADE = frozenset({"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"})
 SUCCEEDED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE", "IMPORT_COMPLETE"})
 _STARTS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "REVIEW_IN_PROGRESS"})
+_CLEANUPS = frozenset({"UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"})
 _CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "Resource deletion cancelled")
 _BUSY_S, _SLOWEST_S = 1.0, 4.0
 
@@ -160,6 +161,17 @@ class Stack:
         status = found["StackStatus"] if found is not None else last
         return not status.endswith("_IN_PROGRESS") and (quiet or last not in ("CREATE_FAILED", "UPDATE_FAILED"))
 
+    def given_up(self, found: Mapping[str, Any], type_: str) -> tuple[str, ...]:
+        """The physical ids of what the last update was to delete and could not: it is in no stack any more.
+
+        Source: CloudFormation User Guide, "Troubleshooting", "Resource removed from stack but not deleted".
+        """
+        if found["StackStatus"] not in ("UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"):
+            return ()
+        events = self._events(found["StackId"], None, _STARTS | _CLEANUPS)
+        last = {event.physical_id: event.status for event in events if event.type == type_}
+        return tuple(physical_id for physical_id, status in last.items() if status == "DELETE_FAILED")
+
     def refusal(self, reason: str, **where: str) -> str:
         """The first finding of the validation before a deployment, of which `reason` may tell only the number.
 
@@ -191,8 +203,9 @@ class Stack:
         kind, name = owners(template).get(cause.logical_id, ("resource", cause.logical_id))
         return DeployError(f"{kind} {name!r} ({cause.type}): {reason}; {ending}")
 
-    def _events(self, stack_id: str, after: str | None) -> list[StackEvent]:
-        """In their order. AWS gives the newest first."""
+    def _events(self, stack_id: str, after: str | None, starts: frozenset[str] = _STARTS) -> list[StackEvent]:
+        """In their order, those after that one or, without one, from the stack's newest in `starts` on. AWS gives the
+        newest first."""
         from botocore.exceptions import ClientError
 
         found: list[StackEvent] = []
@@ -203,7 +216,7 @@ class Stack:
                         return found[::-1]
                     event = _event(each)
                     found.append(event)
-                    if after is None and event.of_stack and event.status in _STARTS:
+                    if after is None and event.of_stack and event.status in starts:
                         return found[::-1]
         except ClientError as error:
             if not _is_absent(error):

@@ -41,8 +41,12 @@ class Teardown:
             template = self._stack.template()
             resources = self._stack.resources(template)
             self._refuse_protected(found, resources)
+            left = left_buckets(self._clients, self._stack, found)
             if not delete_data:
-                self._refuse_data(resources)
+                others = [StackResource("", each, "AWS::S3::Bucket", ("bucket", each), is_part=False) for each in left]
+                self._refuse_data([*resources, *others])
+            for bucket in left:  # while the stack still tells of them
+                yield from remove_bucket(self._clients, bucket, objects=delete_data)
             yield from self._delete(found["StackId"], template, resources, delete_data=delete_data)
         yield from self._artifacts.clear()
 
@@ -167,13 +171,20 @@ def _counted(api: Any, bucket: str) -> int:
     return sum(len(page.get("Versions", ())) + len(page.get("DeleteMarkers", ())) for page in pages)
 
 
-def remove_bucket(clients: Clients, bucket: str) -> Iterator[Progress]:
-    """With all that is in it. Nothing where it is gone."""
+def left_buckets(clients: Clients, stack: Stack, found: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those that the stack's last update gave up and nobody deleted then, since the deployment was interrupted or its
+    update rolled back."""
+    given_up = stack.given_up(found, "AWS::S3::Bucket")
+    return tuple(bucket for bucket in given_up if not _is_gone(clients, bucket))
+
+
+def remove_bucket(clients: Clients, bucket: str, *, objects: bool = True) -> Iterator[Progress]:
+    """With all that is in it, unless `objects` is false. Nothing where it is gone."""
     from botocore.exceptions import ClientError
 
     if _is_gone(clients, bucket):
         return
-    yield from empty_bucket(clients, bucket)
+    yield from empty_bucket(clients, bucket, objects=objects)
     try:
         clients.get("s3").delete_bucket(Bucket=bucket)
     except ClientError as error:
