@@ -16,12 +16,11 @@ from uuid import uuid4
 from faasbridge.deploy import Plan, Progress, Step
 from faasbridge.errors import DeployError
 
-from . import code, indexes
+from . import code, indexes, secrets
 from .artifacts import Artifacts, code_sha256, digest_of, to_text
 from .connection import Account, code_of
 from .planning import Planned, Planner, functions_of
 from .progress import Tracker
-from .secrets import forget
 from .stack import SUCCEEDED, UNMADE, Stack, StackEvent, owners
 from .teardown import left_buckets, remove_bucket
 
@@ -114,6 +113,7 @@ class Rollout:
         stages: list[dict[str, Any]] = []
         if planned.way == "create":
             yield from self._make_room()
+            self._free_names(planned, old)
             described = self._planner.change_set(planned, to_text(planned.template), "CREATE")
             change_set, stack_id = described["ChangeSetId"], described["StackId"]
         else:
@@ -122,6 +122,7 @@ class Rollout:
             stages = list(indexes.stages(old, planned.template))
             if stages:
                 change_set = yield from self._change_indexes(plan, planned, stages)
+            self._free_names(planned, old)
         tracker = Tracker(plan.steps, old, planned.template, planned.touched)
         events = []
         for event in self._execute(change_set, stack_id):
@@ -132,7 +133,7 @@ class Rollout:
             raise self._stack.failure(events, planned.template, self._ending(events, before, len(stages)))
         yield from self._verify(planned)
         for secret in planned.lost_secrets:
-            forget(self._clients, secret)
+            secrets.forget(self._clients, secret)
         for bucket in planned.lost_buckets:  # not before, since no rollback brings back what was in it
             yield from remove_bucket(self._clients, bucket)
         yield from tracker.finish()
@@ -176,6 +177,11 @@ class Rollout:
                 events, template, "so the failed first deployment stays: run `faasbridge destroy`"
             )
         yield Progress(step, "done")
+
+    def _free_names(self, planned: Planned, old: Mapping[str, Any]) -> None:
+        names = secrets.names_in(planned.template) - secrets.names_in(old)
+        whose = {key: planned.tags[key] for key in ("faasbridge:app", "faasbridge:stage")}
+        secrets.free_names(self._clients, sorted(names), whose)
 
     def _execute(self, change_set: str, stack_id: str) -> Iterator[StackEvent]:
         from botocore.exceptions import ClientError

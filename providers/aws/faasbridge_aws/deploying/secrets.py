@@ -8,11 +8,15 @@ Source: Secrets Manager API Reference, UpdateSecretVersionStage and DeleteSecret
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
 from uuid import uuid4
 
 from ..drivers.secret import UNSET
 from .connection import Clients, code_of
+
+_TIMEOUT_S = 30.0
 
 
 def set_value(clients: Clients, secret: str, value: str) -> None:
@@ -41,6 +45,30 @@ def forget(clients: Clients, secret: str) -> None:
             raise
 
 
+def free_names(clients: Clients, names: Iterable[str], tags: Mapping[str, str]) -> None:
+    """Of deleted secrets with those tags: what a rollback, an interrupted command or somebody else deleted is in its
+    recovery window.
+
+    Deleting one for good ends a while after the answer. Source: Secrets Manager API Reference, DeleteSecret.
+    """
+    for name in names:
+        found = _described(clients, name)
+        its_tags = {each["Key"]: each["Value"] for each in found.get("Tags", ())}
+        if not found.get("DeletedDate") or not tags.items() <= its_tags.items():
+            continue
+        forget(clients, found["ARN"])
+        deadline = time.monotonic() + _TIMEOUT_S
+        while _described(clients, name) and time.monotonic() < deadline:
+            time.sleep(0.5)
+
+
+def names_in(template: Mapping[str, Any]) -> frozenset[str]:
+    """Those that secrets have in a stack's template."""
+    secrets = (each for each in template.get("Resources", {}).values() if each["Type"] == "AWS::SecretsManager::Secret")
+    names = (each.get("Properties", {}).get("Name") for each in secrets)
+    return frozenset(name for name in names if isinstance(name, str))
+
+
 def has_value(clients: Clients, secret: str) -> bool:
     current = next((id for id, stages in _versions(clients, secret).items() if "AWSCURRENT" in stages), UNSET)
     return not current.startswith(UNSET)
@@ -48,3 +76,15 @@ def has_value(clients: Clients, secret: str) -> bool:
 
 def _versions(clients: Clients, secret: str) -> Mapping[str, list[str]]:
     return clients.get("secretsmanager").describe_secret(SecretId=secret).get("VersionIdsToStages") or {}
+
+
+def _described(clients: Clients, secret: str) -> Mapping[str, Any]:
+    """Empty where there is none."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return clients.get("secretsmanager").describe_secret(SecretId=secret)  # type: ignore[no-any-return]
+    except ClientError as error:
+        if code_of(error) == "ResourceNotFoundException":
+            return {}
+        raise
