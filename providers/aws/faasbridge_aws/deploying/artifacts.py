@@ -3,13 +3,14 @@
 The keys are `<app>/<stage>/<sha256>.zip`. A rollback takes a function back to the object that the stack names, which is
 older than what runs where code was changed past the stack. So no lifecycle rule removes objects by age; `prune`
 keeps what a deployment still needs. A stage has a folder of its own, so that destroying one cannot take from another.
+It goes last, so it also holds the note of what is left to do once the stack is gone.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -71,6 +72,28 @@ class Artifacts:
             [each["Key"] for each in self._objects() if each["Key"] not in kept and each["LastModified"] < before]
         )
 
+    def note(self, outliving: Iterable[tuple[str, str]]) -> None:
+        """Writes down the types and physical ids of what a stack that is being deleted may leave, for `noted`, until
+        `clear`. An account without the bucket has nothing to find it in again."""
+        from botocore.exceptions import ClientError
+
+        try:
+            self._s3.put_object(Body=json.dumps([*outliving]).encode(), **self._object(self._note))
+        except ClientError as error:
+            if code_of(error) not in _ABSENT:
+                raise
+
+    def noted(self) -> list[tuple[str, str]]:
+        from botocore.exceptions import ClientError
+
+        try:
+            body = self._s3.get_object(**self._object(self._note))["Body"].read()
+        except ClientError as error:
+            if code_of(error) in _ABSENT:
+                return []
+            raise
+        return [(type_, id) for type_, id in json.loads(body)]
+
     def clear(self) -> Iterator[Progress]:
         """Removes all of this stage's objects."""
         keys = [each["Key"] for each in self._objects()]
@@ -80,6 +103,10 @@ class Artifacts:
         yield Progress(step, "started", f"{len(keys)}")
         self._delete(keys)
         yield Progress(step, "done")
+
+    @property
+    def _note(self) -> str:
+        return f"{self._folder}/outliving.json"
 
     @property
     def _s3(self) -> Any:

@@ -1,6 +1,7 @@
 """Taking a deployment down: what holds data is found first, and emptied only where that was asked for.
 
-Each part can be done again, so a destroy that was interrupted is finished by the next.
+Each part can be done again, so a destroy that was interrupted is finished by the next. What may outlive the stack is
+noted before it goes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from .progress import Tracker
 from .secrets import forget
 from .stack import Stack, StackEvent, StackResource, first_cause, owners
 
+# A secret in its recovery window, and a log group that was made again for a function which was still running.
+_OUTLIVING = ("AWS::SecretsManager::Secret", "AWS::Logs::LogGroup")
 _ATTEMPTS = 3  # a function that runs on may write into a bucket that was just emptied
 
 
@@ -47,7 +50,14 @@ class Teardown:
                 self._refuse_data([*resources, *others])
             for bucket in left:  # while the stack still tells of them
                 yield from remove_bucket(self._clients, bucket, objects=delete_data)
+            outliving = [(each.type, each.physical_id) for each in resources if each.type in _OUTLIVING]
+            if outliving:
+                self._artifacts.note(outliving)
             yield from self._delete(found["StackId"], template, resources, delete_data=delete_data)
+        else:
+            outliving = self._artifacts.noted()
+        for type_, physical_id in outliving:
+            self._sweep(type_, physical_id)
         yield from self._artifacts.clear()
 
     def _wait(self, stack_id: str) -> Iterator[Progress]:
@@ -109,20 +119,16 @@ class Teardown:
             raise self._stack.failure(
                 events, template, f"the stack {self._stack.name} is half destroyed: run destroy again"
             )
-        for each in resources:
-            self._sweep(each)
         yield from tracker.finish()
 
-    def _sweep(self, resource: StackResource) -> None:
-        """What a stack may leave: a secret in its recovery window, and a log group that a function which was still
-        running made again."""
+    def _sweep(self, type_: str, physical_id: str) -> None:
         from botocore.exceptions import ClientError
 
-        if resource.type == "AWS::SecretsManager::Secret":
-            forget(self._clients, resource.physical_id)
-        elif resource.type == "AWS::Logs::LogGroup":
+        if type_ == "AWS::SecretsManager::Secret":
+            forget(self._clients, physical_id)
+        elif type_ == "AWS::Logs::LogGroup":
             try:
-                self._clients.get("logs").delete_log_group(logGroupName=resource.physical_id)
+                self._clients.get("logs").delete_log_group(logGroupName=physical_id)
             except ClientError as error:
                 if code_of(error) != "ResourceNotFoundException":
                     raise
