@@ -140,6 +140,9 @@ class Deployer(Protocol):
         """Drivers of the deployed resources, for `run`, `shell` and tests."""
         ...
 
+    # One whose `plan` may start something on this machine has this as well, called when the command is over:
+    #   release()    ends that, unless something is deployed there
+
 
 @dataclass(frozen=True)
 class LogLine:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import typer
 
-from ..deploy import Outcome, Progress
+from ..deploy import Outcome, Plan, Progress
 from . import plan as plans
 from .faults import Interrupted
 from .human import bar, duration
 from .options import Session, Yes, session
 from .output import Output
+
+if TYPE_CHECKING:
+    from ..provider import Deployer
 
 PAST = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted", "none": "kept"}
 
@@ -21,9 +25,12 @@ PAST = {"create": "created", "update": "updated", "replace": "replaced", "delete
 @session(target=True, path=True)
 def command(session: Session, *, yes: Yes = False) -> None:
     """Deploy the app."""
+    with plans.planned(session) as (deployer, plan):
+        _deploy(session, deployer, plan, yes=yes)
+
+
+def _deploy(session: Session, deployer: Deployer, plan: Plan, *, yes: bool) -> None:
     out, target = session.out, session.target
-    with out.progress("reading the app") as note:
-        deployer, plan = target.plan(note)
     if not out.json:
         plans.show(plan, out)
     if plan.changes:

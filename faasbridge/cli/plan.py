@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 from ..deploy import Plan
 from .human import count
 from .options import Session, session
 from .output import Output
+
+if TYPE_CHECKING:
+    from ..provider import Deployer
 
 MARKS = {"create": "+", "update": "~", "replace": "!", "delete": "-", "none": " "}
 COLOURS = {"create": "green", "update": "yellow", "replace": "red", "delete": "red", "none": "dim"}
@@ -14,9 +21,19 @@ COLOURS = {"create": "green", "update": "yellow", "replace": "red", "delete": "r
 @session(target=True, path=True)
 def command(session: Session) -> None:
     """Show what a deployment would do."""
+    with planned(session) as (_, plan):
+        show(plan, session.out)
+
+
+@contextmanager
+def planned(session: Session) -> Iterator[tuple[Deployer, Plan]]:
+    """The deployer and its plan. What planning had to start ends with the block where nothing was deployed there."""
     with session.out.progress("reading the app") as note:
-        _, plan = session.target.plan(note)
-    show(plan, session.out)
+        deployer, plan = session.target.plan(note)
+    try:
+        yield deployer, plan
+    finally:
+        getattr(deployer, "release", lambda: None)()
 
 
 def show(plan: Plan, out: Output) -> None:

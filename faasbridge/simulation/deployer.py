@@ -1,7 +1,7 @@
 """`deploy --simulate`: the vendor's real deployer, on a simulator that outlives the command.
 
-The simulator starts with the first plan and ends when nothing is deployed on it any more, or with `faasbridge simulator
-stop`. What needs a deployment says so where none runs; it starts nothing.
+The simulator starts with the first plan and ends when nothing is deployed on it any more, with `faasbridge simulator
+stop`, or with the command where that planned only. What needs a deployment says so where none runs; it starts nothing.
 """
 
 from __future__ import annotations
@@ -33,11 +33,21 @@ class SimulatedDeployer:
         self._launch = launch
         self._connect = connect
         self._connected: tuple[Server, Deployer] | None = None
+        self._launched: Server | None = None
 
     def plan(self, spec: AppSpec, artifact: Artifact) -> Plan:
         if servers.running(self._folder) is None:
-            self._launch(self._folder)
-        return self._there().plan(spec, artifact)
+            self._launched = self._launch(self._folder)
+        try:
+            return self._there().plan(spec, artifact)
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Ends the simulator that this deployer had to start for its plan, unless something is deployed there."""
+        if self._launched is not None and servers.running(self._folder) == self._launched:
+            self._stop_unused()
 
     def apply(self, plan: Plan) -> Iterator[Progress]:
         yield from self._there().apply(plan)
@@ -53,10 +63,7 @@ class SimulatedDeployer:
         if found is None:
             return
         yield from found.destroy(delete_data=delete_data)
-        server = servers.running(self._folder)
-        if server is not None and not server.call("GET", "/deployments"):
-            self._connected = None
-            servers.stop(self._folder)
+        self._stop_unused()
 
     def status(self) -> Mapping[str, Any]:
         server = servers.running(self._folder)
@@ -101,6 +108,12 @@ class SimulatedDeployer:
         if self._connected is None or self._connected[0] != server:
             self._connected = server, self._connect(server)
         return self._connected[1]
+
+    def _stop_unused(self) -> None:
+        server = servers.running(self._folder)
+        if server is not None and not server.call("GET", "/deployments"):
+            self._connected = None
+            servers.stop(self._folder)
 
     def _there(self) -> Deployer:
         """Raises ConfigError where no simulator runs."""

@@ -95,6 +95,17 @@ def test_a_deployment_from_its_plan_to_its_end(project: Project) -> None:
     assert project.servers() == []
 
 
+def test_what_is_planned_and_not_deployed_leaves_nothing_running(project: Project) -> None:
+    assert "4 to create" in project.run("plan")
+    project.nothing_runs()
+    unconfirmed = project.attempt("deploy")
+    assert (unconfirmed.returncode, "--yes" in unconfirmed.stderr) == (2, True), unconfirmed
+    project.nothing_runs()
+    project.run("deploy", "--yes")
+    project.run("plan")
+    assert read(project.url())["version"] == 1
+
+
 def test_dev_runs_what_is_saved_and_ctrl_c_leaves_nothing_running(project: Project) -> None:
     with Dev(project) as dev:
         url = dev.url()
