@@ -19,7 +19,7 @@ from faasbridge.spec import AppSpec
 
 from ..template.document import Owner, Template
 from ..template.names import PUBSUB_AGENT, STORAGE_AGENT
-from . import policies
+from . import policies, storage
 from .connection import Cloud
 from .kinds import Found, canonical
 from .reading import Current, Reader, key
@@ -116,7 +116,7 @@ class Planner:
             return Action("create", type, id, name, owner, body)
         message = self._reader.kinds[type].message
         if message is None or type == "firestore.index":
-            differ = _differences((type,), body, there.body) if type == "storage.bucket" else ()
+            differ = _differences((type,), storage.canonical(body), there.body) if type == "storage.bucket" else ()
         else:
             known = canonical(message, with_urls(body, urls))
             differ = _differences((type,), known, there.body)

@@ -158,6 +158,11 @@ def _set(bucket: Any, body: Mapping[str, Any]) -> None:
     bucket.iam_configuration.public_access_prevention = access["publicAccessPrevention"]
 
 
+def canonical(body: Mapping[str, Any]) -> dict[str, Any]:
+    """As `_body` gives it back: Cloud Storage takes locations in any case, and tells them in capitals."""
+    return {**body, "location": body["location"].lower()}
+
+
 def _body(bucket: Any) -> dict[str, Any]:
     access = bucket.iam_configuration
     return {
