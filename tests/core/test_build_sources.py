@@ -64,6 +64,37 @@ def test_what_only_developers_need_stays_out(tmp_path: Path, name: str) -> None:
     assert list(sources.collect(tmp_path)) == ["shop/app.py"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "shop/build/x.py",
+        "shop/env/x.py",
+        "shop/docs/x.html",
+        "shop/templates/mail.md",
+        "src/shop/dist/x.py",
+        "ab_test/x",
+    ],
+)
+def test_in_the_app_s_own_folders_a_name_says_nothing(tmp_path: Path, name: str) -> None:
+    write(tmp_path, name)
+    assert list(sources.collect(tmp_path)) == [name.removeprefix("src/")]
+
+
+@pytest.mark.parametrize("name", ["src/build/x.py", "src/README.md", "build/x.py", "load_test.py"])
+def test_beside_the_project_s_settings_and_in_src_it_does(tmp_path: Path, name: str) -> None:
+    write(tmp_path, "shop/app.py", name)
+    assert list(sources.collect(tmp_path)) == ["shop/app.py"]
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.txt", b"a\\b.txt", b"a\nb.txt"])
+def test_a_name_that_no_zip_has_is_refused_with_its_place(tmp_path: Path, name: bytes) -> None:
+    write(tmp_path, "shop/app.py")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/shop/" + name)).write_text("x")
+    with pytest.raises(ConfigError, match=r"shop/.*rename it, or exclude it"):
+        sources.collect(tmp_path)
+    assert list(sources.collect(tmp_path, exclude=["*.txt"])) == ["shop/app.py"]
+
+
 def test_a_virtual_environment_of_any_name_stays_out(tmp_path: Path) -> None:
     write(tmp_path, "shop/app.py", "py311/pyvenv.cfg", "py311/lib/x.py")
     assert list(sources.collect(tmp_path)) == ["shop/app.py"]
@@ -98,4 +129,5 @@ def test_a_link_is_followed_within_the_project_only(tmp_path: Path) -> None:
     os.symlink(tmp_path / "outside" / "passwords.txt", root / "shop" / "passwords.txt")
     os.symlink(root / "shop", root / "shop" / "circle")
     os.symlink(root / "nowhere", root / "shop" / "nowhere")
+    os.symlink(root / "shop" / "itself", root / "shop" / "itself")
     assert list(sources.collect(root)) == ["shared/rates.csv", "shop/app.py", "shop/shared/rates.csv"]
