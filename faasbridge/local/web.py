@@ -18,6 +18,10 @@ from .pool import StartFailure
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+class Disconnected(Exception):
+    """Who asked is gone, perhaps in the middle of the body: nobody is there to answer, and there is nothing to do."""
+
+
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -81,18 +85,17 @@ class ApiApp:
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int | None) -> bytes | None:
-    """The whole body, or None where it is longer than `limit`."""
+    """The whole body, or None where it is longer than `limit`. Raises Disconnected, which `HttpServer` expects."""
     if limit is not None:
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > limit:
                 return None
-    body = b""
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            break
+            raise Disconnected
         if part := message.get("body"):
             size += len(part)
             if limit is not None and size > limit:
@@ -100,7 +103,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int | None) -> bytes 
             parts.append(part)
         if not message.get("more_body"):
             break
-    return b"".join(parts) if len(parts) != 1 else parts[0] or body
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def send_response(send: Send, method: str, status: int, headers: list[Any], content: bytes) -> None:
@@ -153,8 +156,13 @@ class HttpServer:
     def __init__(self, app: Asgi, sock: socket.socket) -> None:
         self._socket = sock
         self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            with contextlib.suppress(Disconnected):
+                await app(scope, receive, send)
+
         config = uvicorn.Config(
-            app,
+            answer,
             http="httptools",
             ws="none",
             lifespan="off",

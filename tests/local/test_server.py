@@ -177,6 +177,27 @@ def test_a_body_over_the_limit_is_refused(local: Callable[..., Any]) -> None:
     assert answer.startswith("HTTP/1.1 413")
 
 
+@pytest.mark.parametrize("head", ["Content-Length: 100000", "Transfer-Encoding: chunked"])
+def test_a_body_that_breaks_off_runs_nothing(local: Callable[..., Any], tmp_path: Path, head: str) -> None:
+    seen = tmp_path / "seen"
+    app = local(
+        f"""
+        from pathlib import Path
+
+        @app.post("/up")
+        def up(request: Request) -> Reply:
+            with Path({str(seen)!r}).open("a") as stream:
+                stream.write(f"{{len(request.body)}} ")
+            return {{}}
+        """
+    )
+    host, port = app.simulator.endpoint("http").removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(f"POST /up HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n5\r\nhello\r\n".encode())
+    assert app.http("POST", "/up", b"whole")[0] == 200
+    assert seen.read_text() == "5 "  # of the whole one
+
+
 def test_claims_go_past_auth_through_the_control_api_only(local: Callable[..., Any]) -> None:
     app = local(
         """

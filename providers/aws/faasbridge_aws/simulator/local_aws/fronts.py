@@ -195,7 +195,11 @@ def _handler(id: str) -> type[BaseHTTPRequestHandler]:
             if not self.raw_requestline or not self.parse_request():
                 self.close_connection = True
                 return
-            body = self._body()
+            try:
+                body = self._body()
+            except ConnectionError:
+                self.close_connection = True
+                return
             if body is None:
                 self._answer(413, *_TOO_LARGE)
                 self.close_connection = True
@@ -212,14 +216,15 @@ def _handler(id: str) -> type[BaseHTTPRequestHandler]:
             self._answer(*response_of(_invoke(target, event)))
 
         def _body(self) -> bytes | None:
+            """None for one that is too large. Raises ConnectionError for one that breaks off."""
             if "chunked" in self.headers.get("transfer-encoding", "").lower():
                 content = b""
-                while size := int(self.rfile.readline().partition(b";")[0], 16):
-                    content += self.rfile.read(size)
-                    self.rfile.readline()
+                while size := int(self._line().partition(b";")[0], 16):
+                    content += self._read(size)
+                    self._line()
                     if len(content) > _MOST_BYTES:
                         return None
-                while self.rfile.readline().strip():
+                while self._line().strip():
                     pass
                 return content
             length = int(self.headers.get("content-length") or 0)
@@ -228,7 +233,19 @@ def _handler(id: str) -> type[BaseHTTPRequestHandler]:
             if self.headers.get("expect", "").lower() == "100-continue":
                 self.send_response_only(100)
                 self.end_headers()
-            return self.rfile.read(length)
+            return self._read(length)
+
+        def _read(self, size: int) -> bytes:
+            found = self.rfile.read(size)
+            if len(found) < size:
+                raise ConnectionError
+            return found
+
+        def _line(self) -> bytes:
+            found = self.rfile.readline(65537)
+            if not found.endswith(b"\n"):
+                raise ConnectionError
+            return found
 
         def _answer(self, status: int, pairs: list[tuple[str, str]], body: bytes) -> None:
             self.send_response_only(status)
