@@ -1,8 +1,10 @@
-"""Cron expressions and time zones: what is wrong with one, in a sentence. Tool time and the local cloud only."""
+"""Cron expressions and time zones: what is wrong with one, in a sentence, and when it is due. Tool time and the clouds
+of this machine only."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -40,6 +42,20 @@ def timezone_mistake(name: object) -> str | None:
             close if "did you mean" in close else "; use an IANA name such as 'Europe/Berlin'"
         )
     return None
+
+
+def times(cron: str, zone: str, after: float) -> Iterator[datetime]:
+    """When it is due later than `after` (seconds since the epoch): ascending, aware, in the zone."""
+    tz = ZoneInfo(zone)
+    for at in CronSim(cron, datetime.fromtimestamp(after, tz)):
+        # Where clocks go back, `CronSim` takes the second of the two hours for the first, and gives what is past.
+        if at.timestamp() > after:
+            yield at.astimezone(tz)
+
+
+def next_time(cron: str, zone: str, after: float) -> datetime:
+    """The first of `times`."""
+    return next(times(cron, zone, after))
 
 
 def _fails(cron: str) -> bool:

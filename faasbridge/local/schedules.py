@@ -13,32 +13,23 @@ import asyncio
 import contextlib
 import time
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
-
-from cronsim import CronSim
 
 from ..errors import FaaSBridgeError
 from ..events import Tick
+from ..schedules import next_time, times
 from ..spec import AppSpec, FunctionSpec
 from .engine import Engine
 
 MISSED_S = 24 * 3600.0
 
 
-def next_time(cron: str, zone: str, after: float) -> datetime:
-    """The first time of the expression later than `after` (seconds since the epoch), aware, in the zone."""
-    tz = ZoneInfo(zone)
-    return next(CronSim(cron, datetime.fromtimestamp(after, tz))).astimezone(tz)
-
-
 def last_missed(cron: str, zone: str, last: float, now: float) -> datetime | None:
     """The latest time in (`last`, `now`] that is less than a day ago."""
-    tz = ZoneInfo(zone)
     missed = None
-    for at in CronSim(cron, datetime.fromtimestamp(max(last, now - MISSED_S), tz)):
+    for at in times(cron, zone, max(last, now - MISSED_S)):
         if at.timestamp() > now:
             return missed
-        missed = at.astimezone(tz)
+        missed = at
     return missed
 
 

@@ -11,18 +11,31 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from faasbridge.codec import loads
 from faasbridge.local.launch import launch
-from faasbridge.local.schedules import last_missed, next_time, tick
+from faasbridge.local.schedules import last_missed, tick
 from faasbridge.local.store import Store
+from faasbridge.schedules import next_time
 from faasbridge.spec import FunctionSpec, Trigger
 
 BERLIN = ZoneInfo("Europe/Berlin")
+MINUTES = ("0", "30", "*/20", "15,45", "*")
+HOURS = ("1", "2", "1-3", "*", "*/2")
 
 
 def utc(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)  # type: ignore[misc, arg-type]
+
+
+CHANGES = [
+    ("Europe/Berlin", utc(2026, 3, 29, 1)),
+    ("Europe/Berlin", utc(2026, 10, 25, 1)),
+    ("America/New_York", utc(2026, 11, 1, 6)),
+    ("Australia/Lord_Howe", utc(2026, 4, 4, 15)),  # by half an hour
+]
 
 
 def times(cron: str, zone: str, after: datetime, count: int) -> list[datetime]:
@@ -57,6 +70,24 @@ def test_a_time_that_comes_twice_fires_once() -> None:
     # 02:30 comes twice on 26 October 2025, at 00:30 and 01:30 UTC.
     days = times("30 2 * * *", "Europe/Berlin", utc(2025, 10, 25, 12), 2)
     assert days == [utc(2025, 10, 26, 0, 30), utc(2025, 10, 27, 1, 30)]
+
+
+def test_nothing_is_due_again_in_the_hour_that_comes_twice() -> None:
+    # 02:04 for the second time; the 02:30 that is still to come was due an hour ago.
+    second = utc(2026, 10, 25, 1, 4)
+    assert times("30 2 * * *", "Europe/Berlin", second, 1) == [utc(2026, 10, 26, 1, 30)]
+    assert last_missed("30 2 * * *", "Europe/Berlin", second.timestamp(), second.timestamp() + 3600) is None
+
+
+@given(
+    cron=st.builds("{} {} * * *".format, *(st.sampled_from(field) for field in (MINUTES, HOURS))),
+    change=st.sampled_from(CHANGES),
+    minutes=st.integers(-180, 180),
+)
+def test_the_next_time_is_always_later(cron: str, change: tuple[str, datetime], minutes: int) -> None:
+    zone, at = change
+    after = (at + timedelta(minutes=minutes)).timestamp()
+    assert next_time(cron, zone, after).timestamp() > after
 
 
 def test_every_few_minutes_goes_on_through_both_changes() -> None:

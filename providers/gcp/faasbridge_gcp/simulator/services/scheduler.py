@@ -20,6 +20,8 @@ from google.protobuf import empty_pb2  # type: ignore[import-untyped, unused-ign
 from google.pubsub_v1.types import PubsubMessage
 from google.rpc import status_pb2  # type: ignore[import-untyped, unused-ignore]
 
+from faasbridge.schedules import next_time
+
 from ..http_client import Answer, Headers
 from ..masks import copy, now, page, updated
 from ..names import check, check_project, last, part
@@ -148,10 +150,10 @@ class Scheduler(Servicer):
         job = scheduled.resource
         if job.state is not api.Job.State.ENABLED:
             return
-        at = next(CronSim(job.schedule, datetime.now(ZoneInfo(job.time_zone or "Etc/UTC"))))
-        job.schedule_time = at.astimezone(UTC)
+        at = next_time(job.schedule, job.time_zone or "Etc/UTC", now().timestamp()).astimezone(UTC)
+        job.schedule_time = at
         if self._by_cron:
-            scheduled.timer = asyncio.create_task(self._wait(name, at.astimezone(UTC)))
+            scheduled.timer = asyncio.create_task(self._wait(name, at))
 
     async def _wait(self, name: str, at: datetime) -> None:
         while (left := (at - now()).total_seconds()) > 0:
