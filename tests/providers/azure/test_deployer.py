@@ -246,6 +246,21 @@ def test_things_of_another_resource_group_are_used_and_stay(life: Deployment) ->
     life.send("DELETE", "/resourceGroups/elsewhere")
 
 
+def test_a_table_with_other_keys_loses_its_rows_and_the_plan_says_so(life: Deployment) -> None:
+    def keyed(**keys: str) -> dict[str, Any]:
+        app = App("life")
+        app.table("rows", **keys)  # type: ignore[arg-type]
+        return synthesize(app.spec(), life.stage, KIT_OF)
+
+    life.template = keyed(key="id")
+    life.deploy()
+    life.template = keyed(key="owner", sort_key="id")
+    (step,) = (each for each in life.plan().changes if each.kind == "table")
+    assert (step.action, step.name, step.data_loss) == ("update", "rows", True)
+    life.deploy()
+    assert life.changes() == set()
+
+
 def elsewhere(life: Deployment) -> dict[str, str]:
     """A bucket, a table and a topic in a group of somebody else's, as the setting `existing` has them."""
     group = "/resourceGroups/elsewhere"

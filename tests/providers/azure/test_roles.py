@@ -124,7 +124,9 @@ def id_of(made: Evaluated, kind: str, name: str, action: str) -> str:
         return str(made.of_type("Microsoft.EventGrid/topics")[f"{made.stage.app}-dev-{name}"]["id"])
     if kind == "secret":
         return f"{made.one('Microsoft.KeyVault/vaults')['id']}/secrets/{name}"
-    return f"{made.one(COSMOS)['id']}/sqlDatabases/{made.stage.app}-dev-tables/containers/{name}"
+    address = made.outputs["addresses"].get(variable("table", name), name)  # that of the leases is no table's
+    container = address.partition("?")[0].rpartition("/")[2]
+    return f"{made.one(COSMOS)['id']}/sqlDatabases/{made.stage.app}-dev-tables/containers/{container}"
 
 
 def variable(kind: str, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -248,14 +249,28 @@ def test_a_table_is_a_container_as_the_driver_expects_it() -> None:
     assert account["properties"]["consistencyPolicy"] == {"defaultConsistencyLevel": "Strong"}
     assert account["properties"]["disableLocalAuth"] is True
     containers = WHOLE.of_type(f"{COSMOS}/sqlDatabases/containers")
-    (made,) = (each["properties"]["resource"] for name, each in containers.items() if name.endswith("/rows"))
+    (made,) = (each["properties"]["resource"] for name, each in containers.items() if "/rows-" in name)
     assert made["partitionKey"]["paths"] == [rows.PARTITION_KEY]
     assert (made["defaultTtl"], made["indexingPolicy"]) == (rows.DEFAULT_TTL, dict(rows.INDEXING))
 
 
+def test_other_keys_make_another_table() -> None:
+    def containers(**keys: Any) -> set[str]:
+        app = App("shop")
+        app.table("rows", **keys)
+        return set(Evaluated(template(app)).of_type(f"{COSMOS}/sqlDatabases/containers"))
+
+    made = [containers(key="id"), containers(key="name"), containers(key="id", sort_key="name")]
+    assert len(set.union(*made)) == len(made)
+    assert containers(key="id", indexes={"by-name": ("name", "id")}) == made[0]
+
+
 def test_a_table_with_handlers_of_its_changes_says_so_to_its_writers() -> None:
-    assert WHOLE.settings("work")["FAASBRIDGE_TABLE_ROWS"].endswith("/dbs/shop-dev-tables/colls/rows?changes")
-    assert WHOLE.settings("mourn")["FAASBRIDGE_TABLE_PLAIN"].endswith("/dbs/shop-dev-tables/colls/plain")
+    rows_there, plain_there = (
+        WHOLE.settings(of)[f"FAASBRIDGE_TABLE_{name}"] for of, name in (("work", "ROWS"), ("mourn", "PLAIN"))
+    )
+    assert re.search(r"/dbs/shop-dev-tables/colls/rows-[0-9a-f]{6}\?changes$", rows_there)
+    assert re.search(r"/dbs/shop-dev-tables/colls/plain-[0-9a-f]{6}$", plain_there)
     assert WHOLE.outputs["addresses"]["FAASBRIDGE_TABLE_ROWS"] == WHOLE.settings("work")["FAASBRIDGE_TABLE_ROWS"]
 
 
@@ -265,10 +280,10 @@ def test_what_reads_a_tables_changes_runs_beside_the_handler() -> None:
     assert settings["FAASBRIDGE_FEED__accountEndpoint"] == f"https://{account}.documents.azure.com:443/"
     assert settings["FAASBRIDGE_FEED__credential"] == "managedidentity"
     assert settings["FAASBRIDGE_FEED__clientId"] == settings["AZURE_CLIENT_ID"]
-    assert (settings["FAASBRIDGE_FEED_DATABASE"], settings["FAASBRIDGE_FEED_CONTAINER_CHANGED"]) == (
-        "shop-dev-tables",
-        "rows",
+    watched = (
+        f"/dbs/{settings['FAASBRIDGE_FEED_DATABASE']}/colls/{settings['FAASBRIDGE_FEED_CONTAINER_CHANGED']}?changes"
     )
+    assert settings["FAASBRIDGE_TABLE_ROWS"].endswith(watched)
     leases = f"{account}/{settings['FAASBRIDGE_FEED_DATABASE']}/{settings['FAASBRIDGE_FEED_LEASES']}"
     lease = WHOLE.of_type(f"{COSMOS}/sqlDatabases/containers")[leases]["properties"]["resource"]
     assert lease["partitionKey"]["paths"] == ["/id"]

@@ -193,9 +193,11 @@ def topic(name: str, stage: Stage) -> str:
     return stage.physical_name(name, TOPIC_CHARS)
 
 
-def table(name: str) -> str:
-    """Of a container in the database of an app and stage."""
-    return name
+def table(resource: ResourceSpec) -> str:
+    """Of a container in the database of an app and stage. Ends in a digest of the keys: rows are found by their key, so
+    that under another one those of before could be listed and never be got."""
+    keys = f"{resource.options['key']}\0{resource.options.get('sort_key') or ''}"
+    return _cut(f"{resource.name}-{_digest(keys)[:6]}", DOCUMENTS_CHARS)
 
 
 def database(stage: Stage) -> str:

@@ -72,7 +72,7 @@ def table(resource: ResourceSpec, stage: Stage) -> dict[str, Any]:
         existing.of(resource, stage)
         return {}
     made = _container(
-        resource.name,
+        names.table(resource),
         stage,
         {
             "partitionKey": {"paths": [rows.PARTITION_KEY], "kind": "Hash", "version": 2},
@@ -108,7 +108,7 @@ def feed(resource: ResourceSpec, function: FunctionSpec, stage: Stage) -> dict[s
         f"{CONNECTION}__accountEndpoint": f"[{_endpoint(resource, stage)}]",
         DATABASE: database,
         LEASES: LEASE_CONTAINER,
-        setting("FEED_CONTAINER", function.name): names.table(resource.name),
+        setting("FEED_CONTAINER", function.name): names.table(resource),
     }
     return {
         "resources": [{**_leases(stage), "owner": ("app", stage.app, "tables")}],
@@ -189,7 +189,7 @@ def _place(resource: ResourceSpec, stage: Stage) -> tuple[str, str]:
     if resource.existing:
         _, database, container = existing.of(resource, stage).segments
         return database, container
-    return names.database(stage), names.table(resource.name)
+    return names.database(stage), names.table(resource)
 
 
 def _endpoint(resource: ResourceSpec, stage: Stage) -> str:
