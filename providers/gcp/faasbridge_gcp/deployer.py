@@ -2,7 +2,7 @@
 
     reading -> kinds, functions, storage, tables, policies    what is there, by label, through Google's own clients
     planning                                                  what would be done: the template against what is there
-    rollout -> artifacts, draining                            doing it: type by type, in the table's order
+    rollout -> overtaking, artifacts, draining                doing it: type by type, in the table's order
     teardown                                                  undoing it: a roll-out of nothing
     letters, logs, invoking, secrets                          looking after what is there
 
@@ -192,7 +192,8 @@ class GcpDeployer:
         """Made on first use: they need credentials."""
         if self._lazy is None:
             reader = Reader(self._cloud, self._stage)
-            planner, rollout = Planner(self._cloud, self._stage, reader), Rollout(self._cloud, self._stage, reader)
+            planner = Planner(self._cloud, self._stage, reader)
+            rollout = Rollout(self._cloud, self._stage, reader, planner)
             self._lazy = reader, planner, rollout, Teardown(self._cloud, self._stage, reader, planner, rollout)
         return self._lazy
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,12 +12,19 @@ from uuid import uuid4
 import pytest
 
 from faasbridge import App
+from faasbridge.errors import DeployError
 from faasbridge.simulation.servers import Server
+from faasbridge_gcp.deploying import artifacts
+from faasbridge_gcp.deploying.artifacts import Artifacts
+from faasbridge_gcp.deploying.connection import Cloud
 
 sys.path.insert(0, str(Path(__file__).parent))
-from deploying import COLD, Deployment, simulated
+from deploying import CODE, COLD, Deployment, simulated
 
 Make = Callable[..., Deployment]
+
+
+def handler(event: Any) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +59,61 @@ def test_a_location_is_the_same_in_capitals(make: Make, location: str) -> None:
     assert life.plan().changes == ()
     life.deploy()
     assert [each.name for each in bucket_of(life, "files").list_blobs()] == ["a"]
+
+
+def test_a_plan_that_somebody_else_overtook_is_refused(make: Make) -> None:
+    """It would remove what the other had made, and make anew what the other had moved, with what is in it by now."""
+    first = make()
+    first.app.bucket("files")
+    first.app.table("old", key="id")
+    first.deploy()
+    moved = make(App(first.stage.app), bucket_location="us-east1")
+    moved.app.bucket("files")
+    plan = moved.plan()
+    other = make(App(first.stage.app), bucket_location="us-east1")
+    other.app.bucket("files")
+    other.app.table("old", key="id")
+    other.app.queue("new")
+    other.deploy()
+    bucket_of(other, "files").blob("a").upload_from_string("a")
+    with pytest.raises(DeployError, match="has changed since the plan was made: run `faasbridge deploy` again"):
+        list(moved.deployer().apply(plan))
+    assert [each.name for each in bucket_of(other, "files").list_blobs()] == ["a"]
+    assert other.plan().changes == ()
+
+
+def test_a_plan_for_other_code_than_is_there_by_now_is_refused(make: Make) -> None:
+    life = make()
+    life.app.queue("jobs").on_message(name="work")(handler)
+    life.deploy()
+    life.code = CODE.format("two")
+    plan = life.plan()
+    life.code = CODE.format("three")
+    life.deploy()
+    life.code = CODE.format("two")
+    life.artifact()
+    with pytest.raises(DeployError, match="has changed since the plan was made"):
+        list(life.deployer().apply(plan))
+
+
+def test_code_that_somebody_else_has_just_uploaded_stays(make: Make) -> None:
+    life = make()
+    life.app.queue("jobs").on_message(name="work")(handler)
+    life.deploy()
+    mine = life.plan()
+    others = bucket_of(life, "artifacts").blob("other.zip")
+    others.upload_from_string(b"")
+    list(life.deployer().apply(mine))
+    assert others.exists()
+
+
+def test_code_is_thrown_away_once_it_is_old_and_no_function_has_it(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    life = make()
+    life.app.queue("jobs").on_message(name="work")(handler)
+    life.deploy()
+    running = f"{life.artifact().sha256}.zip"
+    bucket = bucket_of(life, "artifacts")
+    bucket.blob("other.zip").upload_from_string(b"")
+    monkeypatch.setattr(artifacts, "_RECENT", timedelta(0))
+    Artifacts(Cloud(life.stage, life.calm)).prune(f"projects/_/buckets/{bucket.name}", {life.artifact().sha256[:40]})
+    assert [each.name for each in bucket.list_blobs()] == [running]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from faasbridge.provider import Artifact
 from .connection import Cloud, faults
 
 _PART_BYTES = 8 * 1024 * 1024
+_RECENT = timedelta(days=1)
 
 
 class Artifacts:
@@ -43,9 +45,11 @@ class Artifacts:
                     yield Progress(step, "started", f"{sent * 100 // artifact.size} % of {size}")
         yield Progress(step, "done", size)
 
-    def prune(self, bucket: str, digest: str) -> None:
+    def prune(self, bucket: str, used: Collection[str]) -> None:
+        """`used`: how the digests begin of what functions have. What is young may be somebody's who deploys now."""
+        old = datetime.now(UTC) - _RECENT
         for each in self._bucket(bucket).list_blobs():
-            if each.name != f"{digest}.zip":
+            if each.updated < old and not each.name.startswith(tuple(used)):
                 try:
                     each.delete()
                 except exceptions.NotFound:

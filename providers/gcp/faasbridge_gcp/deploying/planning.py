@@ -27,6 +27,7 @@ from .reading import Current, Reader, key
 CODE_LABEL = "faasbridge-code"
 _CODE_DIGITS = 40
 _URL = "${url:"
+_MOVING = ("DEPLOYING", "DELETING")
 _LOST = frozenset({"storage.bucket", "firestore.field", "firestore.database"})
 _STRENGTH: tuple[Verb, ...] = ("none", "update", "create", "delete", "replace")
 # What cannot be changed. Sources: the reference of each type.
@@ -60,13 +61,15 @@ class Action:
 
 @dataclass(frozen=True)
 class Planned:
-    """What `apply` needs. `urls`: logical id of a function -> where it is now."""
+    """What `apply` needs. `urls`: logical id of a function -> where it is now. `moving`: the names of functions that an
+    operation changes at this moment."""
 
     artifact: Artifact
     template: Template
     actions: tuple[Action, ...]
     changes: tuple[policies.Change, ...]
     urls: Mapping[str, str]
+    moving: frozenset[str]
 
 
 class Planner:
@@ -108,7 +111,9 @@ class Planner:
         for place, there in current.resources.items():
             if place not in seen and there.type != "run.service":
                 actions.append(Action("delete", there.type, there.name, there.name, there.owner, {}, there))
-        return Planned(artifact, template, tuple(actions), self._policies(template, current, actions), urls)
+        changes = self._policies(template, current, actions)
+        moving = frozenset(each.name for each in current.resources.values() if each.state in _MOVING)
+        return Planned(artifact, template, tuple(actions), changes, urls, moving)
 
     def _action(self, id: str, wanted: Any, there: Found | None, urls: Mapping[str, str]) -> Action | None:
         type, name, body, owner = wanted["type"], wanted["name"], wanted["body"], wanted["owner"]

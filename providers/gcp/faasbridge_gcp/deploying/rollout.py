@@ -17,13 +17,14 @@ from faasbridge.errors import DeployError
 from faasbridge.provider import Stage
 
 from ..template import names
-from ..template.document import NAME_LABEL, TYPES, Owner, owner_labels
+from ..template.document import NAME_LABEL, TYPES, Owner, labels, owner_labels
 from . import policies, secrets
 from .artifacts import Artifacts
 from .connection import Cloud, faults, patient
 from .draining import drain
 from .logs import last_words
-from .planning import CODE_LABEL, Action, Planned, with_urls
+from .overtaking import refuse_overtaken
+from .planning import CODE_LABEL, Action, Planned, Planner, with_urls
 from .reading import Reader
 
 _AT_A_TIME = 8
@@ -31,18 +32,25 @@ _BEFORE_FUNCTIONS = TYPES.index("functions.function")
 
 
 class Rollout:
-    def __init__(self, cloud: Cloud, stage: Stage, reader: Reader) -> None:
+    def __init__(self, cloud: Cloud, stage: Stage, reader: Reader, planner: Planner) -> None:
         self._cloud = cloud
         self._stage = stage
         self._reader = reader
+        self._planner = planner
         self._policies = policies.Policies(cloud)
         self._artifacts = Artifacts(cloud)
 
     def apply(self, plan: Plan) -> Iterator[Progress]:
-        """Raises DeployError with the first cause."""
+        """Raises DeployError where the plan was overtaken, else with the first cause."""
         planned: Planned = plan.token
+        now = self._planner.compare(planned.artifact, planned.template, self._reader.read(planned.template))
+        refuse_overtaken(planned, now)
+        yield from self.carry_out(plan.steps, now)
+
+    def carry_out(self, steps: tuple[Step, ...], planned: Planned) -> Iterator[Progress]:
+        """Raises DeployError with the first cause."""
         planned = replace(planned, actions=(*planned.actions, *_services_again(planned)))
-        run = self._run = _Run(plan.steps, planned)
+        run = self._run = _Run(steps, planned)
         self._urls = dict(planned.urls)
         self._source = (_artifacts_of(planned), planned.artifact.sha256)
         self._heirs = _inboxes_of(planned)
@@ -64,7 +72,7 @@ class Rollout:
             yield from run.all([(each, self._remove) for each in goes.get(type, ())])
         if self._source[0]:
             with faults():
-                patient(self._artifacts.prune, *self._source)
+                patient(self._prune)
         yield from run.finish()
 
     def _make(self, action: Action) -> None:
@@ -115,6 +123,12 @@ class Rollout:
         for told in kind.emptied(action.found) if hasattr(kind, "emptied") else ():
             self._run.tell(action, told)
         kind.delete(action.found)
+
+    def _prune(self) -> None:
+        functions = self._reader.kinds["functions.function"].found(labels(self._stage))
+        bucket, digest = self._source
+        used = {code for each in functions if (code := (each.body.get("labels") or {}).get(CODE_LABEL))}
+        self._artifacts.prune(bucket, {digest, *used})
 
     def _change(self, change: policies.Change) -> None:
         if any("@gs-project-accounts." in each.member for each in change.add):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from faasbridge.deploy import Plan, Progress
+from faasbridge.deploy import Progress
 from faasbridge.errors import ConfigError
 from faasbridge.provider import Artifact, Stage
 
@@ -37,8 +37,7 @@ class Teardown:
         if not delete_data:
             self._refuse_data(current)
         planned = self._planner.compare(_NO_ARTIFACT, self._nothing(), current)
-        plan = Plan(self._stage.app, self._stage.name, "gcp", steps(planned, current), planned)
-        yield from self._rollout.apply(plan)
+        yield from self._rollout.carry_out(steps(planned, current), planned)
 
     def _nothing(self) -> Template:
         return {
