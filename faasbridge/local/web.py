@@ -18,15 +18,15 @@ from .pool import StartFailure
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-class Disconnected(Exception):
-    """Who asked is gone, perhaps in the middle of the body: nobody is there to answer, and there is nothing to do."""
-
-
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 INTERNAL = "/_faasbridge/"
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "proxy-connection"}
+
+
+class Disconnected(Exception):
+    """Who asked is gone, perhaps in the middle of the body: nobody is there to answer, and there is nothing to do."""
 
 
 class ApiApp:
