@@ -10,7 +10,7 @@ from time import monotonic
 from ._typing import TYPE_CHECKING
 from .declaring import merge
 from .errors import ConfigError, HTTPError, PermissionDenied, Reject
-from .http import Response, to_json
+from .http import Response, checked_status, to_json
 from .routing import METHODS, MethodNotAllowed
 
 if TYPE_CHECKING:
@@ -373,4 +373,4 @@ def _response(reply: Any) -> Response:
 def _error(error: HTTPError, *headers: tuple[str, str]) -> Answer:
     allow = (("allow", error.allow),) if isinstance(error, MethodNotAllowed) else ()
     body = to_json({"error": error.detail or str(error.status)}).encode(errors="replace")
-    return error.status, [("content-type", "application/json"), *allow, *headers], body
+    return checked_status(error.status), [("content-type", "application/json"), *allow, *headers], body

@@ -107,7 +107,7 @@ class Request(Event):
     def json(self) -> Any:
         """The body as JSON. Raises HTTPError 400 where it is none."""
         try:
-            return json.loads(self.body)
+            return from_json(self.body.decode(json.detect_encoding(self.body)))
         except (ValueError, RecursionError) as error:
             raise HTTPError(400, f"the body is no JSON: {error}") from None
 
@@ -157,24 +157,48 @@ class Response:
             content, content_type = str.__str__(body).encode(), "text/plain; charset=utf-8"
         else:
             content, content_type = to_json(body).encode(), "application/json"
+        status = checked_status(self.status)
         if not self.headers and not self.cookies:
-            return self.status, [("content-type", content_type)] if content_type else [], content
-        pairs = []
-        for name, value in self.headers.items():
+            return status, [("content-type", content_type)] if content_type else [], content
+        pairs: list[tuple[str, str]] = []
+        given: Mapping[str, Any] = self.headers
+        for name, value in given.items():
             lower = name.lower()
+            if not isinstance(value, (str, list, tuple)):
+                raise TypeError(f"the response header {name!r} is a str or a list of them, not {value!r}")
             pairs += [(lower, value)] if isinstance(value, str) else [(lower, each) for each in value]
         if content_type and not any(name == "content-type" for name, _ in pairs):
             pairs.append(("content-type", content_type))
         for name, value in self.cookies.items():
+            if not _is_token(name):
+                raise ValueError(f"a cookie's name has letters, digits and {_MARKS}, so it cannot be {name!r}")
             attributes = "" if ";" in value else "; Path=/; HttpOnly; Secure; SameSite=Lax"
             pairs.append(("set-cookie", f"{name}={value}{attributes}"))
         for name, value in pairs:
-            if not (name.isascii() and name.isprintable() and name) or any(c < " " and c != "\t" for c in value):
+            if not _is_token(name):
+                raise ValueError(f"a header's name has letters, digits and {_MARKS}, so it cannot be {name!r}")
+            if any(c < " " and c != "\t" for c in value):
                 raise ValueError(
                     f"the response header {name!r}: {value!r} holds a control character, a line break perhaps"
                 )
             value.encode("latin-1")  # what HTTP can carry; else UnicodeEncodeError, a ValueError
-        return self.status, pairs, content
+        return status, pairs, content
+
+
+_MARKS = "!#$%&'*+-.^_`|~"
+# RFC 9110, section 5.6.2
+_TOKEN = frozenset(_MARKS + "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+def _is_token(name: str) -> bool:
+    return bool(name) and _TOKEN.issuperset(name)
+
+
+def checked_status(status: Any) -> int:
+    """Raises ValueError for a status that is no answer: the informational ones are the server's own."""
+    if not isinstance(status, int) or not 200 <= status <= 599:
+        raise ValueError(f"the status of an answer is a number from 200 to 599, not {status!r}")
+    return status
 
 
 def _plain(value: object) -> Any:
@@ -199,6 +223,28 @@ def _json_encoder() -> Callable[[object], str]:
 
 
 to_json = _json_encoder()
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number - number != 0:
+        raise ValueError(f"{text} is beyond what a float holds")
+    return number
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode
+
+
+def from_json(text: str) -> Any:
+    """Of strict JSON, with text that can be sent on. Raises ValueError or RecursionError."""
+    value = _decode(text)
+    if "\\u" in text:
+        to_json(value).encode()  # half of a surrogate pair is in no UTF-8
+    return value
 
 
 def unquote(text: str) -> str:

@@ -138,6 +138,50 @@ def test_a_header_cannot_smuggle_another(value: str) -> None:
         Response(cookies={"name": value}).finish()
 
 
+@pytest.mark.parametrize("status", [0, 99, 100, 101, 199, 600, "abc", "200", None, 200.0])
+def test_a_status_that_is_no_answer_is_refused(status: Any) -> None:
+    with pytest.raises(ValueError, match=f"from 200 to 599, not {status!r}"):
+        Response("x", status=status).finish()
+
+
+@pytest.mark.parametrize("name", ["", "bad name", "bad:", "café", "a\r\nb", "a;b", "a=b", '"a"'])
+def test_a_name_that_http_has_not_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="header's name"):
+        Response(headers={name: "v"}).finish()
+    with pytest.raises(ValueError, match="cookie's name"):
+        Response(cookies={name: "v"}).finish()
+
+
+def test_a_header_that_is_no_text_is_named() -> None:
+    headers: Any = {"x-count": 5}
+    with pytest.raises(TypeError, match="'x-count' is a str or a list of them, not 5"):
+        Response(headers=headers).finish()
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"a": NaN}', b"-Infinity", b"1e999", b'"\\ud800"', b'{"\\uDC00": 1}', b"[" * 100_000]
+)
+def test_a_body_that_json_cannot_have_is_400(body: bytes) -> None:
+    with pytest.raises(HTTPError) as caught:
+        Request(body=body).json()
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b'"\\ud83c\\udf89"', "🎉"),
+        (b'"\\u00fc"', "ü"),
+        (b"1e10", 1e10),
+        (b"12345678901234567890", 12345678901234567890),
+        ('\ufeff{"a": 1}'.encode(), {"a": 1}),
+        ('{"a": 1}'.encode("utf-16"), {"a": 1}),
+    ],
+)
+def test_json_is_read_in_any_of_its_spellings(body: bytes, value: Any) -> None:
+    assert Request(body=body).json() == value
+
+
 def test_what_is_no_json_is_refused() -> None:
     for body in ({"x": float("nan")}, {"x": object()}):
         with pytest.raises((ValueError, TypeError)):

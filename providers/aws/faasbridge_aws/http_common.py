@@ -4,10 +4,8 @@ and body and nothing else, and how a body travels: as text where its type says t
 
 from __future__ import annotations
 
-import json
-
 from faasbridge._typing import TYPE_CHECKING
-from faasbridge.http import Request
+from faasbridge.http import Request, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,8 +31,8 @@ class LazyRequest(Request):
 
     def json(self) -> Any:
         try:
-            return json.loads(self.body.decode())  # text is faster than bytes, whose encoding `loads` would look for
-        except ValueError:
+            return from_json(self.body.decode())  # the encoding of bytes would have to be looked for
+        except (ValueError, RecursionError):
             return super().json()
 
     def __getattr__(self, name: str) -> Any:
