@@ -24,9 +24,24 @@ _FIELDS: dict[str, tuple[type[Event], tuple[str, ...]]] = {
     "tick": (Tick, ("scheduled_for", "late_s")),
     "http": (Request, ("method", "path", "raw_path", "headers", "query", "cookies", "body", "client_ip", "claims")),
 }
+_REQUIRED = {"blob": ("bucket", "key"), "change": ("table", "key", "change_kind"), "tick": ("scheduled_for",)}
 _TIMES = ("time", "enqueued_at", "scheduled_for")
-_TEXTS = frozenset("id source type subject provider bucket key table method path etag change_kind".split())
+_PAIRS = ("headers", "query", "cookies")
 _MEMBER = {"kind": "change_kind"}  # an event's own `kind` (create, insert), beside the dict's
+_KINDS = {"blob": ("create", "delete"), "change": ("insert", "update", "delete")}
+_TYPES: dict[str, tuple[str, tuple[type, ...]]] = {
+    **dict.fromkeys(
+        "id source type subject provider bucket key table method path etag client_ip raw_path change_kind".split(),
+        ("a string", (str,)),
+    ),
+    "size": ("a number of bytes", (int,)),
+    "attempt": ("a number", (int,)),
+    "late_s": ("a number", (int, float)),
+    "attributes": ("an object of strings", (dict,)),
+    **dict.fromkeys(("claims", "old", "new"), ("an object", (dict,))),
+    **dict.fromkeys(_PAIRS, ("an object of strings, or a list of pairs", (dict, list))),
+    "query": ("an object of strings, a list of pairs, or a query string", (dict, list, str)),
+}
 
 
 def to_dict(event: Event) -> dict[str, Any]:
@@ -46,29 +61,54 @@ def to_dict(event: Event) -> dict[str, Any]:
 
 
 def from_dict(raw: Mapping[str, Any]) -> Event:
-    """The inverse. Raises InvalidEvent that names what is wrong."""
-    if not isinstance(raw, dict) or raw.get("kind") not in _FIELDS:
+    """The inverse; a member that is None is as good as absent. Raises InvalidEvent that names what is wrong."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("kind"), str) or raw["kind"] not in _FIELDS:
         raise InvalidEvent(f"an event is an object whose kind is one of {', '.join(_FIELDS)}")
-    cls, names = _FIELDS[raw["kind"]]
-    values = {name: raw[member] for name in (*_COMMON, *names) if (member := _MEMBER.get(name, name)) in raw}
+    kind = raw["kind"]
+    cls, names = _FIELDS[kind]
+    values = {name: value for name in (*_COMMON, *names) if (value := raw.get(_MEMBER.get(name, name))) is not None}
     unknown = set(raw) - {_MEMBER.get(name, name) for name in (*_COMMON, *names)} - {"kind"}
     if unknown:
-        raise InvalidEvent(
-            f"a {raw['kind']} event has no {sorted(unknown)[0]!r}; it has {', '.join((*_COMMON, *names))}"
-        )
+        raise InvalidEvent(f"a {kind} event has no {sorted(unknown)[0]!r}; it has {', '.join((*_COMMON, *names))}")
     for name, value in raw.items():
-        if name in _TEXTS and not isinstance(value, str):
-            raise InvalidEvent(f"the {raw['kind']} event's {name} is a string, not {value!r}")
+        expected = _TYPES.get(name)
+        if expected and value is not None and (isinstance(value, bool) or not isinstance(value, expected[1])):
+            raise _wrong(kind, name, expected[0], value)
+    if raw.get("change_kind") is not None and raw["change_kind"] not in _KINDS[kind]:
+        raise _wrong(kind, "change_kind", f"one of {', '.join(_KINDS[kind])}", raw["change_kind"])
+    if kind == "http" and not isinstance(values.get("body", ""), (bytes, str)):
+        raise _wrong(kind, "body", "a string", values["body"])
     try:
-        for name in ("headers", "query", "cookies"):
-            if isinstance(values.get(name), list):
-                values[name] = [(key, value) for key, value in values[name]]
+        for name in _PAIRS:
+            if isinstance(values.get(name), (dict, list)):
+                values[name] = _texts(kind, name, values[name])
+        if values.get("attributes"):
+            _texts(kind, "attributes", values["attributes"])
         for name in _TIMES:
             if isinstance(values.get(name), str):
                 values[name] = _time(values[name])
+            elif name in values and not hasattr(values[name], "utcoffset"):
+                raise _wrong(kind, name, "a time, such as 2030-01-01T12:00:00Z", values[name])
         return cls(**values)
     except (TypeError, ValueError) as error:
-        raise InvalidEvent(f"the {raw['kind']} event is incomplete: {error}") from None
+        missing = [member for member in _REQUIRED.get(kind, ()) if raw.get(member) is None]
+        why = f"it needs {', '.join(missing)}" if missing else error
+        raise InvalidEvent(f"the {kind} event is wrong or incomplete: {why}") from None
+
+
+def _texts(kind: str, name: str, value: Any) -> list[tuple[str, str]]:
+    pairs = []
+    for pair in value.items() if isinstance(value, dict) else value:
+        if not (isinstance(pair, (list, tuple)) and [type(text) for text in pair] == [str, str]):
+            raise _wrong(kind, name, _TYPES[name][0], value)
+        pairs.append((pair[0], pair[1]))
+    return pairs
+
+
+def _wrong(kind: str, name: str, expected: str, value: object) -> InvalidEvent:
+    shown = repr(value)
+    shown = shown if len(shown) <= 100 else f"{shown[:100]}…"
+    return InvalidEvent(f"the {kind} event's {name} is {expected}, not {shown}")
 
 
 def _time(text: str) -> datetime:

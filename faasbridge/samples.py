@@ -1,19 +1,35 @@
-"""A made-up event for a function: what its trigger would bring, to try it out with. Tool time only."""
+"""What a function's trigger brings: an event made up, to try it out with, and whether one fits. Tool time only."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from .errors import ConfigError
-from .events import BlobEvent, Change, Message, Tick
+from .errors import ConfigError, InvalidEvent
+from .events import BlobEvent, Change, Event, Message, Tick
 from .http import Request
 
 if TYPE_CHECKING:
-    from .events import Event
     from .spec import AppSpec, FunctionSpec
 
 _PARAMETERS = {"int": "1", "uuid": "00000000-0000-4000-8000-000000000000", "path": "a/sample"}
+_CLASSES: Mapping[str, type[Event]] = {
+    "http": Request,
+    "message": Message,
+    "batch": Message,
+    "create": BlobEvent,
+    "delete": BlobEvent,
+    "change": Change,
+    "tick": Tick,
+}
+
+
+def check_event(function: str, trigger: str, event: Event) -> None:
+    """Raises InvalidEvent for one that a trigger of that kind never brings. A third party's may bring any."""
+    expected = _CLASSES.get(trigger, Event)
+    if not isinstance(event, expected):
+        raise InvalidEvent(f"{function} takes a {expected.__name__}, not a {type(event).__name__}")
 
 
 def sample_event(function: FunctionSpec, spec: AppSpec) -> Event:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -31,14 +32,19 @@ def command(
     show: Annotated[bool, typer.Option("--show", help="Print the event instead of sending it.")] = False,
 ) -> None:
     """Run a function once with an event."""
-    from ..samples import sample_event
+    from ..samples import check_event, sample_event
 
     if sample == (event is not None):
         raise UsageError("invoke takes an event: either --event FILE (- for stdin) or --sample")
     if asynchronous and log:
         raise UsageError("--log needs the end of the invocation, which --async does not wait for")
-    function = session.target.spec().function(name)
-    given = sample_event(function, session.target.spec()) if sample else read(event or "-")
+    spec = session.target.spec()
+    function = spec.function(name)
+    given = sample_event(function, spec) if sample else read(event or "-", name)
+    try:
+        check_event(name, function.trigger.kind, given)
+    except InvalidEvent as error:
+        raise InvalidEvent(f"{error}; {_start_from(name)}") from None
     if show:
         from ..codec import dumps
         from ..event_json import to_dict
@@ -53,30 +59,35 @@ def command(
     answer(deployer.invoke(name, given, log=tell) if log else deployer.invoke(name, given), session.out)
 
 
-def read(source: str) -> Event:
+def read(source: str, function: str) -> Event:
     """The event in a file, in the form of `invoke --sample --show`. Raises InvalidEvent, ConfigError."""
-    from ..codec import loads
+    from ..codec import dumps, loads
     from ..event_json import from_dict
 
     if source == "-":
-        text, where = sys.stdin.read(), "standard input"
+        content, where = sys.stdin.buffer.read(), "standard input"
     else:
         try:
-            with open(source, encoding="utf-8") as stream:
-                text = stream.read()
+            content, where = Path(source).read_bytes(), source
         except FileNotFoundError:
             raise ConfigError(f"there is no file {source}; --sample makes up an event") from None
-        where = source
     try:
-        raw = loads(text)
+        raw = loads(content.decode("utf-8-sig"))
+        dumps(raw)  # finds what could not be sent, a lone surrogate say
+    except UnicodeDecodeError:
+        raise InvalidEvent(f"{where} is not UTF-8 text, which JSON must be; write it again as UTF-8") from None
+    except RecursionError:
+        raise InvalidEvent(f"{where} is nested too deeply for an event") from None
     except ValueError as error:
-        raise InvalidEvent(f"{where} is no JSON: {error}") from None
+        raise InvalidEvent(f"{where} is no JSON of an event: {error}") from None
     try:
         return from_dict(raw)
     except InvalidEvent as error:
-        raise InvalidEvent(
-            f"{where}: {error}; `faasbridge invoke NAME --sample --show` prints one to start from"
-        ) from None
+        raise InvalidEvent(f"{where}: {error}; {_start_from(function)}") from None
+
+
+def _start_from(function: str) -> str:
+    return f"`faasbridge invoke {function} --sample --show` prints one to start from"
 
 
 def tell(line: LogLine) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar, cast
 
 from ..app import App
@@ -13,6 +13,7 @@ from ..events import Event, Message
 from ..http import Request
 from ..provider import LogLine, Simulator
 from ..resources import Bucket, Queue, Resource, Secret, Table, Topic
+from ..samples import check_event
 from ..suggest import nearest
 from .client import Client, over_socket, past_auth
 
@@ -62,19 +63,24 @@ class Cloud:
     def invoke(self, function: str, event: Event | None = None) -> Any:
         """Runs a handler once with this event (an empty Message without one), past its inbox; returns what it returns.
 
-        For an api, the event is a Request and the result a Response. Raises FaaSBridgeError where the handler raised.
+        For an api, the event is a Request and the result a Response. Raises InvalidEvent for an event that its trigger
+        never brings, FaaSBridgeError where the handler raised.
         """
-        if isinstance(event, Request):
-            return self.simulator.request(function, event)
-        self._check_function(function)
-        return self.simulator.invoke(function, Message() if event is None else event)
+        triggers = {name: declared.trigger for name, declared in self.app.functions.items()}
+        triggers.update(dict.fromkeys(self.app.apis, "http"))
+        self._check_function(function, triggers)
+        given = Message() if event is None else event
+        check_event(function, triggers[function], given)
+        if isinstance(given, Request):
+            return self.simulator.request(function, given)
+        return self.simulator.invoke(function, given)
 
     def dead_letters(self, function: str) -> list[Message]:
         """What this handler could not handle; it counts as read now. `native` is the DeadLetter: reason, attempts.
 
         They are the events as the handler got them: BlobEvents of a bucket's handler, Changes of a table's.
         """
-        self._check_function(function)
+        self._check_function(function, self.app.functions)
         letters = self.simulator.dead_letters(function)
         self._read.update((function, letter.id) for letter in letters)
         events = []
@@ -110,6 +116,6 @@ class Cloud:
             raise ConfigError(f"app {self.app.app_name!r} has no {kind.kind} {name!r}{nearest(name, names)}")
         return cast("R", found)
 
-    def _check_function(self, name: str) -> None:
-        if name not in self.app.functions:
-            raise ConfigError(f"app {self.app.app_name!r} has no handler {name!r}{nearest(name, self.app.functions)}")
+    def _check_function(self, name: str, known: Collection[str]) -> None:
+        if name not in known:
+            raise ConfigError(f"app {self.app.app_name!r} has no function {name!r}{nearest(name, known)}")

@@ -192,6 +192,24 @@ def test_events_that_are_none(cli: Cli, project: Path) -> None:
     said(cli("invoke", "pack", "--event", "missing.json", cwd=project), 1, "no file missing.json", "--sample")
     said(cli("invoke", "pack", "--event", "-", cwd=project, stdin="{"), 1, "standard input is no JSON")
     said(cli("invoke", "pack", "--event", "-", cwd=project, stdin='{"kind": "letter"}'), 1, "kind", "message")
+    said(cli("invoke", "http", "--event", "-", cwd=project, stdin='{"kind": "http", "body": 5}'), 1, "body is a string")
+    surrogate = '{"kind": "message", "subject": "\\ud800"}'
+    said(cli("invoke", "pack", "--event", "-", cwd=project, stdin=surrogate), 1, "standard input", "lone surrogate")
+    (project / "latin.json").write_bytes('{"kind": "message", "body": "é"}'.encode("latin-1"))
+    said(cli("invoke", "pack", "--event", "latin.json", cwd=project), 1, "latin.json is not UTF-8 text")
+    (project / "deep.json").write_text("[" * 100_000)
+    said(cli("invoke", "pack", "--event", "deep.json", cwd=project), 1, "deep.json is nested too deeply")
+
+
+def test_an_event_that_the_function_is_never_given(cli: Cli, project: Path) -> None:
+    for name, kind, words in (
+        ("pack", "http", "pack takes a Message, not a Request"),
+        ("http", "message", "http takes a Request, not a Message"),
+        ("packed", "message", "packed takes a BlobEvent, not a Message"),
+    ):
+        event = json.dumps({"kind": kind})
+        ended = cli("invoke", name, "--event", "-", cwd=project, stdin=event)
+        said(ended, 1, words, f"`faasbridge invoke {name} --sample --show` prints one")
 
 
 def test_nothing_runs_yet(cli: Cli, project: Path) -> None:

@@ -89,6 +89,21 @@ def test_times_written_by_hand_are_iso_text() -> None:
         ({"kind": "blob", "bucket": "b", "key": 5}, "key is a string, not 5"),
         ({"kind": "message", "bodi": "x"}, "no 'bodi'; it has .*body"),
         ({"kind": "tick", "scheduled_for": "noon"}, "incomplete.*noon"),
+        ({"kind": "tick", "scheduled_for": 5}, "scheduled_for is a time, such as 2030-01-01T12:00:00Z, not 5"),
+        ({"kind": "tick", "scheduled_for": None}, "incomplete: it needs scheduled_for"),
+        ({"kind": ["tick"]}, "one of message"),
+        (
+            {"kind": "change", "table": "t", "key": "k", "change_kind": "made"},
+            "one of insert, update, delete, not 'made'",
+        ),
+        ({"kind": "change", "table": "t", "key": "k", "change_kind": "insert", "new": "row"}, "new is an object, not"),
+        ({"kind": "message", "attempt": "y"}, "attempt is a number, not 'y'"),
+        ({"kind": "message", "attempt": True}, "attempt is a number, not True"),
+        ({"kind": "message", "attributes": [1]}, r"attributes is an object of strings, not \[1\]"),
+        ({"kind": "message", "attributes": {"n": 1}}, "attributes is an object of strings, not {'n': 1}"),
+        ({"kind": "http", "body": 5}, "body is a string, not 5"),
+        ({"kind": "http", "headers": {"x-n": 1}}, "headers is an object of strings, or a list of pairs"),
+        ({"kind": "http", "query": [["a"]]}, "query is an object of strings, a list of pairs"),
     ],
 )
 def test_a_broken_event_is_an_invalid_event(raw: Any, says: str) -> None:

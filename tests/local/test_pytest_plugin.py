@@ -145,6 +145,25 @@ def test_names(cloud, call, text):
     result.assert_outcomes(passed=6)
 
 
+def test_an_event_that_the_function_is_never_given_is_refused(project: pytest.Pytester) -> None:
+    result = run(
+        project,
+        """
+from faasbridge import InvalidEvent, Message, Request
+
+@pytest.mark.parametrize(("name", "event", "text"), [
+    ("work", Request(), "work takes a Message, not a Request"),
+    ("http", Message(), "http takes a Request, not a Message"),
+    ("seen", Message(), "seen takes a BlobEvent, not a Message"),
+])
+def test_mismatch(cloud, name, event, text):
+    with pytest.raises(InvalidEvent, match=text):
+        cloud.invoke(name, event)
+""",
+    )
+    result.assert_outcomes(passed=3)
+
+
 def test_unread_dead_letters_fail_the_test_with_reason_and_event(project: pytest.Pytester) -> None:
     result = run(
         project,
