@@ -19,12 +19,22 @@ if TYPE_CHECKING:
     Header = dict[str, Any]
 
 _SIZES = struct.Struct("!II")
-_to_json = json.JSONEncoder(separators=(",", ":")).encode
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def to_json(value: object) -> str:
+    """Compact JSON. A lone surrogate in it, which no file, database or terminal takes, becomes its escape as text."""
+    text = _encode(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "".join(f"\\\\u{ord(char):04x}" if "\ud800" <= char <= "\udfff" else char for char in text)
+    return text
 
 
 def pack(header: Header, body: bytes = b"") -> bytes:
     """One frame."""
-    text = _to_json(header).encode()
+    text = to_json(header).encode()
     return b"".join((_SIZES.pack(len(text), len(body)), text, body))
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..provider import LogLine
+from .frames import to_json
 from .records import Line, iso
 
 MAX_BYTES = 8 * 1024 * 1024
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class LogFiles:
@@ -31,7 +31,7 @@ class LogFiles:
             if file is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 file = self._files[function] = (self._folder / f"{function}.jsonl").open("a", 1, "utf-8")
-            file.write(_to_json(entry) + "\n")
+            file.write(to_json(entry) + "\n")
             if file.tell() > MAX_BYTES:
                 file.close()
                 del self._files[function]

@@ -316,6 +316,45 @@ def test_expired_rows_are_changes_too(local: Callable[..., Any], until: Callable
     until(lambda: "a delete" in app.rows(), "the expiry")
 
 
+def test_text_that_is_no_valid_unicode_is_logged_as_its_escape(local: Callable[..., Any]) -> None:
+    app = local(
+        QUEUE
+        + """
+@jobs.on_message(uses=[seen.put])
+def work(message: Message) -> None:
+    print("bad \\udc80")
+    seen.put({"id": "handled", "attempt": message.attempt})
+"""
+    )
+    app.queue("jobs").send("x")
+    app.settle()
+    assert app.rows()["handled"]["attempt"] == 1
+    assert app.log_text("work") == "bad \\udc80"
+
+
+def test_a_reason_that_is_no_valid_unicode_is_kept_as_its_escape(local: Callable[..., Any]) -> None:
+    app = local(
+        QUEUE
+        + """
+import logging
+logging.getLogger("faasbridge").disabled = True
+others = app.queue("others")
+@jobs.on_message(max_attempts=2)
+def work(message: Message) -> None:
+    raise ValueError("bad \\udc80")
+@others.on_message(uses=[seen.put])
+def other(message: Message) -> None:
+    seen.put({"id": message.text()})
+"""
+    )
+    app.queue("jobs").send("x")
+    app.queue("others").send("y")
+    app.settle()
+    (letter,) = app.simulator.dead_letters("work")
+    assert (letter.attempts, letter.reason) == (2, "ValueError: bad \\udc80")
+    assert list(app.rows()) == ["y"]
+
+
 def test_reset_forgets_everything_that_is_on_its_way(local: Callable[..., Any], until: Callable[..., None]) -> None:
     app = local(
         QUEUE

@@ -26,6 +26,11 @@ def test_frames_survive_any_cutting() -> None:
         assert [frame for part in cut for frame in decoder.feed(part)] == frames
 
 
+def test_text_that_is_no_valid_unicode_arrives_as_its_escape() -> None:
+    ((header, _),) = Decoder().feed(pack({"ü\udc80": ["\\\ud83d", "🍵"]}))
+    assert header == {"ü\\udc80": ["\\\\ud83d", "🍵"]}
+
+
 def test_a_worker_starts_with_the_standard_library_and_without_what_is_slow() -> None:
     code = "import sys, faasbridge.local.worker; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
