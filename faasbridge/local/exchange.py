@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from typing import Any
 
+from ..errors import FaaSBridgeError
 from .pump import Pump, failed_rows
 from .records import Work
 from .store import Delivery, Store
@@ -29,11 +31,13 @@ def round_trip(
                 handled.append(delivery.rowid)
                 continue
             reason, rejected = found
-            attempts = delivery.attempts + 1
-            if rejected or attempts >= pump.function.max_attempts:
-                store.dead(delivery.rowid, reason)
-            else:
-                store.failed(delivery.rowid, reason, visible_at=time.time() + pump.backoff_s(attempts))
+            try:
+                _write_failure(store, pump, delivery, reason, rejected=rejected)
+            except (FaaSBridgeError, sqlite3.Error):
+                raise
+            except Exception as error:  # noqa: BLE001 - what is wrong with one reason must not hold up everything else
+                text = f"failed for a reason that cannot be stored: {type(error).__name__}"
+                _write_failure(store, pump, delivery, text, rejected=rejected)
     if handled:
         store.handled_ok(handled)
     now = time.time()
@@ -43,3 +47,11 @@ def round_trip(
         if ready:
             claimed.append((pump, ready))
     return claimed, store.next_ready_at([pump.inbox for pump, _, _ in wants]) if wants else None
+
+
+def _write_failure(store: Store, pump: Pump, delivery: Delivery, reason: str, *, rejected: bool) -> None:
+    attempts = delivery.attempts + 1
+    if rejected or attempts >= pump.function.max_attempts:
+        store.dead(delivery.rowid, reason)
+    else:
+        store.failed(delivery.rowid, reason, visible_at=time.time() + pump.backoff_s(attempts))
