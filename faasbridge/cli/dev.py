@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from io import TextIOWrapper
 from time import monotonic, time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,6 +43,8 @@ def command(
     ] = False,
 ) -> None:
     """Run the app on this machine, with live reload."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a handler may print what the terminal has no letters for
     stage = session.target.stage
     view = View(session.out, stage)
     if session.provider_name == "local":

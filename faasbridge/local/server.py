@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import io
 import os
 import secrets
 import signal
@@ -292,6 +293,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="the state folder")
     parser.add_argument("--stage-json", help="a stage's settings, instead of --project and --stage")
     given = parser.parse_args()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a reason may have letters that the locale has not
     try:
         if given.stage_json:
             stage = stage_from_json(given.stage_json)

@@ -56,6 +56,14 @@ def test_each_invocation_is_shown_with_its_log_below(dev: Starter) -> None:
     assert "\033[" not in text
 
 
+def test_letters_that_the_terminal_has_not_are_shown_as_escapes(dev: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    running = dev()
+    url = url_in(running.wait_for("Ctrl-C stops."))
+    post(f"{url}/orders", "grün")
+    running.wait_for("\n    packing gr\\xfcn", "\n    packed packed/")
+
+
 def test_a_failure_says_why_and_what_becomes_of_the_event(dev: Starter) -> None:
     running = dev()
     url = url_in(running.wait_for("Ctrl-C stops."))
