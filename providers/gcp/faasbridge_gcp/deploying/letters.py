@@ -1,7 +1,7 @@
 """Dead letters: the messages in the subscription of an inbox's dead-letter topic, looked at without using them up.
 
 Each is pulled, which hides it for a while, and shown again at the end.
-Source: Pub/Sub documentation, "Dead-letter topics", "Lease management".
+Sources: Pub/Sub documentation, "Dead-letter topics", "Lease management", "Quotas and limits" (524,288 bytes a request).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .draining import pulled
 
 _HIDDEN_S = 120
 _BATCH = 100
+_MOST_IDS = 1000  # a request: an id has about 180 bytes
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,19 @@ class Letters(letters.Letters[Any]):
         self._inbox = inbox
         self._function = function
         self._tries = tries
+        self._left: list[Any] = []
+        self._hidden_at = 0.0
 
     @contextmanager
     def _received(self) -> Iterator[list[Any]]:
-        left: list[Any] = []
+        left = self._left = []
         name = self._inbox.dead_letters
         if name is None:
             yield left
             return
         known: set[str] = set()
         empty = 0
+        self._hidden_at = time.monotonic()
         try:
             while empty <= self._tries:
                 found = pulled(self._api, name, _BATCH, at_once=not self._tries)
@@ -68,17 +72,25 @@ class Letters(letters.Letters[Any]):
                 left += fresh
                 if fresh:
                     self._hide(name, fresh, _HIDDEN_S)
+                    self._stay_hidden(name)
                     empty = 0
                 else:
                     empty += 1
                     time.sleep(0.3 if empty <= self._tries else 0)
+            left.sort(key=lambda each: each.message.publish_time)
             yield left
         finally:
             self._hide(name, left, 0)
 
+    def _stay_hidden(self, name: str) -> None:
+        """However long it takes until the last is looked after: one that is shown meanwhile would come twice."""
+        if time.monotonic() - self._hidden_at > _HIDDEN_S / 2:
+            self._hidden_at = time.monotonic()
+            self._hide(name, self._left, _HIDDEN_S)
+
     def _hide(self, name: str, found: list[Any], seconds: int) -> None:
-        if found:
-            ids = [each.ack_id for each in found]
+        for at in range(0, len(found), _MOST_IDS):
+            ids = [each.ack_id for each in found[at : at + _MOST_IDS]]
             self._api.modify_ack_deadline(subscription=name, ack_ids=ids, ack_deadline_seconds=seconds)
 
     def _end(self, received: Any) -> tuple[str, int, str]:
@@ -98,7 +110,10 @@ class Letters(letters.Letters[Any]):
         return self._named(event)
 
     def _delete(self, received: Any) -> None:
-        self._api.acknowledge(subscription=self._inbox.dead_letters, ack_ids=[received.ack_id])
+        name = self._inbox.dead_letters
+        assert name is not None
+        self._stay_hidden(name)
+        self._api.acknowledge(subscription=name, ack_ids=[received.ack_id])
 
     def _envelope(self, content: Any) -> dict[str, Any]:
         plain, _, _, _, id = dead_letters.read(content.attributes)

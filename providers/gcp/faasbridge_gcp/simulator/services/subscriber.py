@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from ..rpc import Refusal, Servicer, already_exists, invalid, not_found, parser,
 from .publisher import NAME
 
 PATIENCE_S = 0.2  # Pub/Sub waits some seconds for a message
+_REQUEST_BYTES, _ACK_ID_BYTES = 524_288, 180  # https://cloud.google.com/pubsub/quotas; the emulator's ids are shorter
 _FIXED = ("name", "topic", "filter", "enable_message_ordering", "detached", "state")
 
 
@@ -125,12 +126,14 @@ class Subscriber(Servicer):
     @rpc(api.AcknowledgeRequest)
     async def acknowledge(self, request: api.AcknowledgeRequest) -> empty_pb2.Empty:
         self._subscribed(request.subscription)
+        _check_size(request.ack_ids)
         await self._broker.call("Subscriber/Acknowledge", request, empty_pb2.Empty)
         return empty_pb2.Empty()
 
     @rpc(api.ModifyAckDeadlineRequest)
     async def modify_ack_deadline(self, request: api.ModifyAckDeadlineRequest) -> empty_pb2.Empty:
         self._subscribed(request.subscription)
+        _check_size(request.ack_ids)
         await self._broker.call("Subscriber/ModifyAckDeadline", request, empty_pb2.Empty)
         return empty_pb2.Empty()
 
@@ -194,3 +197,8 @@ class Subscriber(Servicer):
                     f"Permission 'iam.serviceAccounts.actAs' denied on service account {account} (or it may not exist)."
                 )
                 raise Refusal(grpc.StatusCode.PERMISSION_DENIED, text)
+
+
+def _check_size(ack_ids: Sequence[str]) -> None:
+    if sum(max(len(each), _ACK_ID_BYTES) for each in ack_ids) > _REQUEST_BYTES:
+        raise invalid(f"Request payload size exceeds the limit: {_REQUEST_BYTES} bytes.")
