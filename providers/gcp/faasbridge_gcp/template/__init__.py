@@ -10,7 +10,6 @@ functions    what runs, in whose name, and who may call it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from faasbridge.adapter.binding import KINDS, variable
@@ -37,8 +36,6 @@ class _Synthesis:
         self.resources = {
             (each.kind, each.name): each for each in sorted(spec.resources, key=lambda each: (each.kind, each.name))
         }
-        for key, each in self.resources.items():
-            self.resources[key] = self._with_order(each)
         self.document = Document(stage)
 
     def template(self) -> Template:
@@ -95,7 +92,6 @@ class _Synthesis:
                 names.inbox_name(function),
                 self.stage,
                 part,
-                ordered=bool(body.get("enableMessageOrdering")),
             )
             self.document.add(dead, owner)
             inbox_owner = names.owner("function", function.name, "inbox")
@@ -103,16 +99,8 @@ class _Synthesis:
             inbox_owner = names.owner("queue", source.name, "subscription")
             if "dead_letters_of" in source.options:  # as the inbox of a handler it has dead letters of its own
                 part = names.owner("queue", source.name, "dead-letters")
-                self.document.add(
-                    messages.dead_letters(
-                        names.dead_letters_id(function),
-                        source.name,
-                        self.stage,
-                        part,
-                        ordered=sources.is_ordered(source),
-                    ),
-                    owner,
-                )
+                dead = messages.dead_letters(names.dead_letters_id(function), source.name, self.stage, part)
+                self.document.add(dead, owner)
         self.document.resources.pop(id, None)  # the one in which messages waited for a handler: it becomes this
         self.document.add(messages.inbox(function, self.stage, body, inbox_owner), owner)
 
@@ -155,15 +143,6 @@ class _Synthesis:
     def _source(self, function: FunctionSpec) -> ResourceSpec | None:
         trigger = function.trigger
         return self.resources[trigger.resource_kind, trigger.resource] if trigger.resource_kind else None
-
-    def _with_order(self, resource: ResourceSpec) -> ResourceSpec:
-        """Dead letters keep an order where the queue does whose they are."""
-        top = resource
-        while (parent := top.options.get("dead_letters_of")) is not None:
-            top = self.resources[top.kind, parent]
-        if top is resource:
-            return resource
-        return replace(resource, options={**resource.options, "ordered": bool(top.options.get("ordered"))})
 
     def _kit(self, resource: ResourceSpec) -> ResourceKit:
         kit = self.kits.get(resource.kind)

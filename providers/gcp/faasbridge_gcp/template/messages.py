@@ -72,10 +72,13 @@ def inbox(function: FunctionSpec, stage: Stage, source: dict[str, Any], owner: O
     }
 
 
-def dead_letters(topic_id: str, name: str, stage: Stage, owner: Owner, *, ordered: bool = False) -> dict[str, Any]:
-    """The topic, and the subscription without which a dead letter would be lost. `name` is the inbox's."""
+def dead_letters(topic_id: str, name: str, stage: Stage, owner: Owner) -> dict[str, Any]:
+    """The topic, and the subscription without which a dead letter would be lost. `name` is the inbox's.
+
+    It has no order, also where the inbox has one: with it Pub/Sub would hand out no other message of a key before those
+    that it handed out are acknowledged, and send these again with one before them, so none could be picked out."""
     made = topic(topic_id, f"{name}-dead", stage, owner)["resources"]
-    waiting = kept(f"{topic_id}:subscription", f"{name}-dead", stage, owner, ordered=ordered)
+    waiting = kept(f"{topic_id}:subscription", f"{name}-dead", stage, owner)
     return {"resources": {**made, **waiting["resources"]}}
 
 

@@ -34,9 +34,7 @@ def queue(resource: ResourceSpec, stage: Stage) -> dict[str, Any]:
     owner = names.owner("queue", resource.name)
     if "dead_letters_of" in resource.options:
         return {"resources": {id: {"owner": owner}, f"{id}:subscription": {"owner": {**owner, "part": "subscription"}}}}
-    dead = messages.dead_letters(
-        f"{id}-dead", resource.name, stage, {**owner, "part": "dead-letters"}, ordered=is_ordered(resource)
-    )
+    dead = messages.dead_letters(f"{id}-dead", resource.name, stage, {**owner, "part": "dead-letters"})
     if resource.existing:
         names.existing_name(resource, stage)
         return dead
