@@ -6,7 +6,7 @@
     letters, logs, invoking, secrets     looking after what is there
 
 The stack and its resources' tags are all the state there is. What a declared thing is made of, the template's metadata
-say; where it is, the stack's outputs.
+say; where it is, the stack's outputs, or after a failure what they would be.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from .deploying import code, invoking, logs, secrets
 from .deploying.connection import Cloud
 from .deploying.faults import faults
 from .deploying.letters import Inbox, Letters
+from .deploying.outputs import outputs
 from .deploying.planning import Planner
 from .deploying.rollout import Rollout
-from .deploying.stack import Stack, outputs, state_of
+from .deploying.stack import Stack, is_settled, state_of
 from .deploying.teardown import Teardown
 from .drivers.clients import Clients
 
@@ -153,7 +154,8 @@ class AzureDeployer:
     def _output(self, name: str) -> Any:
         """Of the stack; empty where there is none."""
         if "outputs" not in self._known:
-            self._known["outputs"] = outputs(self._stack.describe())
+            self._known["stack"] = self._stack.describe()
+            self._known["outputs"] = outputs(self._cloud, self._stack, self._known["stack"])
         return self._known["outputs"].get(name) or {}
 
     @property
@@ -183,12 +185,14 @@ class AzureDeployer:
         """Raises ConfigError."""
         if name in found:
             return found[name]
-        if not self._known["outputs"]:
+        stack = self._known["stack"]
+        if stack is None:
             raise ConfigError(
                 f"{self._stage.app} is not deployed at stage {self._stage.name!r} in the resource group "
                 f"{self._cloud.group}: `faasbridge deploy --provider azure` does that"
             )
-        raise ConfigError(f"the deployment has no {kind} {name!r}{nearest(name, list(found))}; deploy it first")
+        again = "deploy it first" if is_settled(stack) else "the last one did not end well, so deploy again"
+        raise ConfigError(f"the deployment has no {kind} {name!r}{nearest(name, list(found))}; {again}")
 
     def inbox(self, function: str) -> Inbox:
         """Raises ConfigError for a function that no queue feeds, such as an api's."""

@@ -47,8 +47,8 @@ def simulated(folder: Path) -> Iterator[Server]:
 class Quick(Clients):
     """`more` are azure-core's options of each management client."""
 
-    def __init__(self, server: Server, **more: Any) -> None:
-        super().__init__(credential=Owner(), ca=server.details["ca"])
+    def __init__(self, server: Server, credential: Any = None, **more: Any) -> None:
+        super().__init__(credential=credential or Owner(), ca=server.details["ca"])
         self._more = more
 
     def core_options(self) -> dict[str, Any]:
@@ -117,6 +117,17 @@ class Deployment:
         where = f"/resourceGroups/{self.group}/providers/Microsoft.Web/sites/{self.group}-{function}"
         host = self.send("GET", where).json()["properties"]["defaultHostName"]
         return requests.get(f"http://{host}/x", timeout=30).text
+
+
+@contextmanager
+def deployment(server: Server, app: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """One whose template a test chooses, of a function and a queue at first; destroyed with all data at the end."""
+    life = Deployment(server, app, root, monkeypatch)
+    monkeypatch.setattr("faasbridge_azure.deploying.rollout._lint", lambda planned: None)  # no models, no whole app
+    life.template = template(life.group, function(), queue("jobs"))
+    yield life
+    life.template = template(life.group, function(), queue("jobs"))
+    life.destroy()
 
 
 def until(condition: Any) -> Any:
@@ -192,6 +203,24 @@ def function(name: str = "work", **settings: str) -> list[dict[str, Any]]:
 def queue(name: str) -> list[dict[str, Any]]:
     kind = f"{STORAGE}/queueServices/queues"
     return [{"type": kind, "name": f"ACCOUNT/default/{name}", "dependsOn": [ACCOUNT_ID], "owner": ["queue", name, ""]}]
+
+
+def files() -> dict[str, Any]:
+    """Outputs that say where the bucket `files` is."""
+    blob = f"reference(resourceId('{STORAGE}', 'ACCOUNT'), '2024-01-01').primaryEndpoints.blob"
+    return {
+        "addresses": {"FAASBRIDGE_BUCKET_FILES": f"[uri({blob}, 'files')]"},
+        "names": {"FAASBRIDGE_BUCKET_FILES": ["bucket", "files"]},
+    }
+
+
+def token(name: str = "STACK-v") -> dict[str, Any]:
+    """Outputs that say where the secret `token` of that vault is."""
+    uri = f"reference(resourceId('Microsoft.KeyVault/vaults', '{name}'), '2023-07-01').vaultUri"
+    return {
+        "addresses": {"FAASBRIDGE_SECRET_TOKEN": f"[uri({uri}, 'secrets/token')]"},
+        "names": {"FAASBRIDGE_SECRET_TOKEN": ["secret", "token"]},
+    }
 
 
 def bucket(name: str) -> list[dict[str, Any]]:

@@ -13,10 +13,10 @@ from typing import Any
 from faasbridge.deploy import Action, Step
 
 from ..template.document import nested
+from .holdings import holds_data
 from .stack import Made, Owner, key_of, key_of_declared, owner_in, owners, text
 
 _STRENGTH: tuple[Action, ...] = ("none", "update", "create", "delete", "replace")
-_DATA = frozenset({"bucket", "table"})
 # What cannot be changed, so that the resource is made anew. Source: Cosmos DB documentation, "Partitioning".
 FIXED: Mapping[str, frozenset[str]] = {
     "microsoft.documentdb/databaseaccounts/sqldatabases/containers": frozenset(
@@ -66,7 +66,7 @@ def steps(
         if each.key not in new:
             stays = each.owner in found
             name = each.part or each.type.rpartition("/")[2]
-            loses = not each.part and each.owner[0] in _DATA
+            loses = holds_data(each)
             found.setdefault(each.owner, []).append(
                 Step("update", *each.owner, f"no {name} any more", loses)
                 if stays and each.owner in _owners(wanted)
@@ -95,7 +95,7 @@ def _step(change: Any, key: str, owner: Owner, part: str, *, is_new: bool, same:
         return None
     reason = _reason(change)
     if replaced(change):
-        return Step("replace", *owner, f"{reason} cannot be changed", owner[0] in _DATA)
+        return Step("replace", *owner, f"{reason} cannot be changed", not part)
     return Step("update", *owner, f"{part}: {reason}" if part else reason)
 
 

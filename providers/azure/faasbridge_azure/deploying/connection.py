@@ -98,6 +98,13 @@ class Cloud:
     def resources(self) -> Any:
         return self._resources.resources
 
+    def properties(self, id: str, version: str = "") -> Mapping[str, Any]:
+        """Those of a resource. Raises ResourceNotFoundError."""
+        namespace = id.rpartition("/providers/")[2].partition("/")[0].lower()
+        known = {each.lower(): value for each, value in names.VERSIONS.items()}
+        found = self.resources.get_by_id(id, api_version=version or known[namespace]).properties
+        return dict(found or {})
+
     @property
     def sites(self) -> Any:
         from azure.mgmt.web import WebSiteManagementClient

@@ -18,7 +18,20 @@ from . import changes
 from .code import Site, sites, tagged
 from .connection import Cloud
 from .faults import check_missing, innermost, sentence
-from .stack import TEMPLATE_TAG, Owner, Stack, digest_of, is_running, is_settled, key_of, made, owner_in, owners, text
+from .stack import (
+    TEMPLATE_TAG,
+    Owner,
+    Stack,
+    digest_of,
+    is_running,
+    is_settled,
+    key_of,
+    made,
+    owner_in,
+    owners,
+    text,
+    with_owners,
+)
 
 _WHAT_IF = "faasbridge-what-if"
 
@@ -86,7 +99,8 @@ class Planner:
         recoded = [owner_of(each, wanted.template) for each in running]
         # What a failed deployment was sent says nothing of what there is.
         known = before if is_settled(found) else {}
-        steps = changes.steps(found_changes, known, wanted.template, made(found, before), recoded)
+        there_now = made(found, with_owners(before, wanted.template))
+        steps = changes.steps(found_changes, known, wanted.template, there_now, recoded)
         if not any(step.action != "none" for step in steps):  # of the stack itself
             reason = "outputs" if is_settled(found) else "the last deployment did not end well"
             steps = (*steps, Step("update", "stack", self._stack.name, reason))

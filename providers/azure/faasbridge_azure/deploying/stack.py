@@ -22,6 +22,8 @@ from .faults import Fault, check_missing, innermost, is_wrapper, sentence
 TEMPLATE_TAG = "faasbridge-template"
 _ENDED = frozenset({"succeeded", "failed", "canceled"})
 _SLOWEST_S = 3.0
+UNKNOWN = "resource"
+"""The kind of owner of what nothing tells the owner of."""
 
 Owner = tuple[str, str]
 """Kind and name of the declared thing that a resource is, or is a part of."""
@@ -51,6 +53,10 @@ class Made:
     @property
     def type(self) -> str:
         return type_of(self.id)
+
+    @property
+    def name(self) -> str:
+        return self.id.rpartition("/")[2]
 
 
 class Stack:
@@ -191,12 +197,6 @@ def is_settled(found: Any) -> bool:
     return state_of(found) == "succeeded"
 
 
-def outputs(found: Any) -> Mapping[str, Any]:
-    """Output -> value."""
-    given = (found.properties.outputs or {}) if found is not None else {}
-    return {name: each.get("value") for name, each in given.items()}
-
-
 def digest_of(template: Mapping[str, Any]) -> str:
     return sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:40]
 
@@ -222,7 +222,7 @@ def with_owners(template: Mapping[str, Any], before: Mapping[str, Any]) -> dict[
 
 def owner_in(known: Mapping[str, tuple[str, str, str]], key: str) -> tuple[Owner, str]:
     """What a plugin put there without an owner is its own."""
-    kind, name, part = known.get(key, ("resource", key.rpartition("/")[2], ""))
+    kind, name, part = known.get(key, (UNKNOWN, key.rpartition("/")[2], ""))
     return (kind, name), part
 
 

@@ -6,7 +6,7 @@ vaults hold. Each part can be done again, so a destroy that was interrupted is f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -15,17 +15,11 @@ from azure.core.exceptions import ResourceNotFoundError
 from faasbridge.deploy import Progress, Step
 from faasbridge.errors import ConfigError, DeployError
 
-from ..drivers.clients import Clients
 from .connection import Cloud
 from .faults import check_missing
-from .stack import Made, Owner, Stack, is_running, key_of, made, outputs, state_of
+from .holdings import held
+from .stack import Made, Owner, Stack, is_running, key_of, made, state_of
 from .vaults import purge
-
-_MOST = 1000
-_HOLDERS = {
-    "bucket": "microsoft.storage/storageaccounts/blobservices/containers",
-    "table": "microsoft.documentdb/databaseaccounts/sqldatabases/containers",
-}
 
 
 class Teardown:
@@ -42,8 +36,9 @@ class Teardown:
             found = self._stack.describe()
         if found is not None:
             resources = made(found, self._stack.template())
-            if not delete_data:
-                self._refuse_data(resources, outputs(found))
+            holding = [] if delete_data else held(self._cloud, resources)
+            if holding:
+                raise ConfigError(f"{', '.join(holding)}: destroy that as well with --delete-data")
             yield from self._delete(resources)
         if group is not None and self._cloud.is_ours(group.tags) and self._is_empty():
             yield from self._delete_group()
@@ -69,19 +64,6 @@ class Teardown:
         except DeployError as error:
             yield Progress(step, "started", f"it failed: {error}")
         yield Progress(step, "done")
-
-    def _refuse_data(self, resources: list[Made], found: Mapping[str, Any]) -> None:
-        ours = {each.owner for each in resources if not each.part and each.type.lower() == _HOLDERS.get(each.owner[0])}
-        names = {variable: tuple(owner) for variable, owner in (found.get("names") or {}).items()}
-        held = []
-        for variable, address in (found.get("addresses") or {}).items():
-            kind, name = names.get(variable, ("", ""))
-            if (kind, name) in ours:
-                count = _COUNTS[kind](self._cloud.clients, address)
-                if count:
-                    held.append(f"{kind} {name!r} holds {_counted(count, 'object' if kind == 'bucket' else 'row')}")
-        if held:
-            raise ConfigError(f"{', '.join(held)}: destroy that as well with --delete-data")
 
     def _delete(self, resources: list[Made]) -> Iterator[Progress]:
         """A step is done when the last of its resources is gone."""
@@ -125,34 +107,3 @@ def _is_there(key: str, there: set[str]) -> bool:
     depth = len(rest) // 2
     types, names = rest[:depth], rest[depth:]
     return any("/".join((namespace, *types[:at], *names[:at])) in there for at in range(1, depth + 1))
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{'more than ' if count > _MOST else ''}{min(count, _MOST)} {what}{'s' * (count != 1)}"
-
-
-def _objects(clients: Clients, address: str) -> int:
-    """Up to one more than a thousand."""
-    count = 0
-    try:
-        for _ in clients.container(address).list_blob_names(results_per_page=_MOST + 1):
-            count += 1
-            if count > _MOST:
-                break
-    except ResourceNotFoundError:
-        return 0
-    return count
-
-
-def _rows(clients: Clients, address: str) -> int:
-    endpoint, _, rest = address.partition("?")[0].partition("/dbs/")
-    database, _, container = rest.partition("/colls/")
-    found = clients.cosmos(endpoint).get_database_client(database).get_container_client(container)
-    text = f"SELECT TOP {_MOST + 1} c.id FROM c WHERE c.faasbridge = 'row'"  # noqa: S608 - a number of ours
-    try:
-        return sum(1 for _ in found.query_items(text, enable_cross_partition_query=True))
-    except ResourceNotFoundError:
-        return 0
-
-
-_COUNTS = {"bucket": _objects, "table": _rows}
