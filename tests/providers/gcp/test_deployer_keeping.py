@@ -19,9 +19,10 @@ from faasbridge_gcp.deploying.artifacts import Artifacts
 from faasbridge_gcp.deploying.connection import Cloud
 
 sys.path.insert(0, str(Path(__file__).parent))
-from deploying import CODE, COLD, Deployment, simulated
+from deploying import CODE, COLD, PROJECT, Deployment, simulated
 
 Make = Callable[..., Deployment]
+OTHERS = {"team": "others"}
 
 
 def handler(event: Any) -> None: ...
@@ -117,3 +118,66 @@ def test_code_is_thrown_away_once_it_is_old_and_no_function_has_it(make: Make, m
     monkeypatch.setattr(artifacts, "_RECENT", timedelta(0))
     Artifacts(Cloud(life.stage, life.calm)).prune(f"projects/_/buckets/{bucket.name}", {life.artifact().sha256[:40]})
     assert [each.name for each in bucket.list_blobs()] == [running]
+
+
+def strip_account(life: Deployment) -> None:
+    api = life.calm.get("accounts")
+    (found,) = [
+        each
+        for each in api.list_service_accounts(name=f"projects/{PROJECT}")
+        if f"{life.stage.app} " in each.description and "faasbridge-name=work" in each.description
+    ]
+    account = {"name": found.name, "description": "the others'"}
+    api.patch_service_account(request={"service_account": account, "update_mask": {"paths": ["description"]}})
+
+
+def strip_topic(life: Deployment) -> None:
+    topic = {"name": life.of("topics", "jobs"), "labels": OTHERS}
+    life.calm.get("publisher").update_topic(request={"topic": topic, "update_mask": {"paths": ["labels"]}})
+
+
+def strip_subscription(life: Deployment) -> None:
+    found = {"name": life.of("subscriptions", "jobs"), "labels": OTHERS}
+    life.calm.get("subscriber").update_subscription(
+        request={"subscription": found, "update_mask": {"paths": ["labels"]}}
+    )
+
+
+def strip_bucket(life: Deployment) -> None:
+    bucket = life.calm.get("storage").get_bucket(bucket_of(life, "files").name)
+    bucket.labels = OTHERS
+    bucket.patch()
+
+
+def strip_secret(life: Deployment) -> None:
+    secret = {"name": life.of("secrets", "token"), "labels": OTHERS}
+    life.calm.get("secretmanager").update_secret(request={"secret": secret, "update_mask": {"paths": ["labels"]}})
+
+
+def strip_function(life: Deployment) -> None:
+    function = {"name": life.of("functions", "work"), "labels": OTHERS}
+    request = {"function": function, "update_mask": {"paths": ["labels"]}}
+    life.calm.get("functions").update_function(request=request).result()
+
+
+def strip_job(life: Deployment) -> None:
+    job = {"name": life.of("jobs", "nightly"), "description": "the others'"}
+    life.calm.get("scheduler").update_job(request={"job": job, "update_mask": {"paths": ["description"]}})
+
+
+@pytest.mark.parametrize(
+    "strip",
+    [strip_account, strip_topic, strip_subscription, strip_bucket, strip_secret, strip_function, strip_job],
+    ids=lambda strip: strip.__name__.removeprefix("strip_"),
+)
+def test_what_others_have_made_under_a_name_is_not_taken_over(make: Make, strip: Callable[[Deployment], None]) -> None:
+    life = make()
+    life.app.queue("jobs").on_message(name="work")(handler)
+    life.app.bucket("files")
+    life.app.secret("token")
+    life.app.schedule("0 3 * * *", name="nightly")(handler)
+    life.deploy()
+    strip(life)
+    with pytest.raises(DeployError, match=r"\S+ exists and is not this stage's: rename .* or remove it"):
+        life.deploy()
+    assert "create" in str(life.plan().changes) or "new " in str(life.plan().changes), "it is still the others'"

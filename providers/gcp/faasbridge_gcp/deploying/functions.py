@@ -10,7 +10,8 @@ from google.api_core import exceptions
 
 from ..template.document import APP_LABEL, STAGE_LABEL, Type
 from .connection import Cloud, finished, settled
-from .kinds import Body, Found, as_body, gone, is_ours, mask, message_of, owner_of
+from .kinds import Body, Found, as_body, gone, mask, message_of
+from .owning import is_ours, owner_of, refuse_foreign
 
 
 class Functions:
@@ -46,6 +47,7 @@ class Functions:
         try:
             return str(finished(settled(self._api.create_function, request=request)).service_config.uri)
         except exceptions.AlreadyExists:
+            refuse_foreign(name, self._api.get_function(name=name), body)
             return self.update(Found(self.type, name, {}, {"kind": "", "name": ""}), body, body)
 
     def update(self, found: Found, body: Body, changed: Iterable[str]) -> str:

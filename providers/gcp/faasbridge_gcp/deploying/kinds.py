@@ -1,7 +1,7 @@
 """Each type of a template's resources: how those of a stage are found, made, changed and removed.
 
 What is found is in the same form as a template's body, the JSON of the API's own message, so that both can be compared.
-Everything may be done twice: what is there already is changed, what is gone stays so.
+Everything may be done twice: what is there already is changed, where it is ours, and what is gone stays so.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 from google.api_core import exceptions
 from google.protobuf import json_format  # type: ignore[import-untyped, unused-ignore]
 
-from ..template.document import APP_LABEL, KIND_LABEL, NAME_LABEL, PART_LABEL, STAGE_LABEL, Owner, Type
+from ..template.document import APP_LABEL, STAGE_LABEL, Owner, Type
 from .connection import Cloud, settled
+from .owning import described, is_ours, owner_of, refuse_foreign
 from .storage import Buckets, Notifications
 
 Body = dict[str, Any]
@@ -46,22 +47,6 @@ def as_body(message: Any) -> Body:
 
 def message_of(message: Any, body: Mapping[str, Any]) -> Any:
     return message.from_json(json.dumps(body))
-
-
-def owner_of(labels: Mapping[str, str]) -> Owner:
-    owner: Owner = {"kind": labels.get(KIND_LABEL, ""), "name": labels.get(NAME_LABEL, "")}
-    if PART_LABEL in labels:
-        owner["part"] = labels[PART_LABEL]
-    return owner
-
-
-def is_ours(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    return all(labels.get(key) == wanted[key] for key in (APP_LABEL, STAGE_LABEL))
-
-
-def described(text: str) -> dict[str, str]:
-    """The labels in a description."""
-    return dict(re.findall(r"(faasbridge-[a-z]+)=(\S*)", text))
 
 
 def mask(fields: Iterable[str]) -> dict[str, list[str]]:
@@ -99,6 +84,7 @@ class Accounts:
         try:
             self._api.create_service_account(request=request)
         except exceptions.AlreadyExists:
+            refuse_foreign(name, self._api.get_service_account(name=name), body)
             self.update(Found(self.type, name, {}, {"kind": "", "name": ""}), body, body)
 
     def update(self, found: Found, body: Body, changed: Iterable[str]) -> None:
@@ -133,6 +119,7 @@ class Topics:
         try:
             self._api.create_topic(request=topic)
         except exceptions.AlreadyExists:
+            refuse_foreign(name, self._api.get_topic(topic=name), body)
             self._api.update_topic(request={"topic": topic, "update_mask": mask(body)})
 
     def update(self, found: Found, body: Body, changed: Iterable[str]) -> None:
@@ -163,6 +150,7 @@ class Subscriptions:
         try:
             settled(self._api.create_subscription, request=wanted)
         except exceptions.AlreadyExists:
+            refuse_foreign(name, self._api.get_subscription(subscription=name), body)
             fields = body.keys() - {"topic", "filter", "enableMessageOrdering"}
             self._api.update_subscription(request={"subscription": wanted, "update_mask": mask(fields)})
 
@@ -197,6 +185,7 @@ class Secrets:
         try:
             self._api.create_secret(request={"parent": parent, "secret_id": id, "secret": secret})
         except exceptions.AlreadyExists:
+            refuse_foreign(name, self._api.get_secret(name=name), body)
             self.update(Found(self.type, name, {}, {"kind": "", "name": ""}), body, ("labels",))
 
     def update(self, found: Found, body: Body, changed: Iterable[str]) -> None:
@@ -229,6 +218,7 @@ class Jobs:
         try:
             self._api.create_job(request={"parent": name.partition("/jobs/")[0], "job": job})
         except exceptions.AlreadyExists:
+            refuse_foreign(name, self._api.get_job(name=name), body)
             self._api.update_job(request={"job": job, "update_mask": mask(body)})
 
     def update(self, found: Found, body: Body, changed: Iterable[str]) -> None:

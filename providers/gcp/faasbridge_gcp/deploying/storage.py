@@ -12,6 +12,7 @@ from faasbridge.errors import DeployError
 
 from ..template.document import Type
 from .connection import Cloud
+from .owning import is_ours, owner_of, refuse_foreign
 
 if TYPE_CHECKING:
     from .kinds import Found
@@ -28,7 +29,7 @@ class Buckets:
         self._api = cloud.get("storage")
 
     def found(self, labels: Mapping[str, str]) -> Iterable[Found]:
-        from .kinds import Found, is_ours, owner_of
+        from .kinds import Found
 
         for each in self._api.list_buckets(project=self._cloud.project):
             if is_ours(each.labels, labels):
@@ -40,8 +41,11 @@ class Buckets:
         try:
             self._api.create_bucket(bucket, project=self._cloud.project, location=body["location"])
         except exceptions.Conflict as error:
-            if self._api.lookup_bucket(_short(name)) is None:
+            try:
+                there = self._api.get_bucket(_short(name))
+            except (exceptions.NotFound, exceptions.Forbidden):
                 raise DeployError(f"the bucket name {_short(name)} is taken by another project") from error
+            refuse_foreign(name, there, body)
             self._update(name, body)
 
     def update(self, found: Found, body: dict[str, Any], changed: Iterable[str]) -> None:
