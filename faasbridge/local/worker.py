@@ -21,7 +21,7 @@ from _queue import Empty, SimpleQueue
 from time import perf_counter
 
 from .. import dispatch
-from ..codec import loads
+from ..codec import dumps, loads
 from ..event_json import from_dict
 from ..http import Request, unquote
 from . import frames
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     Work = tuple[Job, bytes]
 
 _END: Any = None
+_ENDS = (SystemExit, KeyboardInterrupt, GeneratorExit)
 
 
 class Worker:
@@ -168,9 +169,15 @@ class Worker:
         start = perf_counter()
         try:
             status, headers, content = self.runner.http(request, id=header["id"])
-        except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+        except _ENDS as error:
             self.leaving = True
             return {"out": "crashed", "why": f"the handler ended its process: {_reason(error)}"}, b""
+        except BaseException:  # noqa: BLE001 - asyncio.CancelledError, say: a failure like any other
+            dispatch.log.error(
+                "%s failed: %s %s (id %s)", self.runner.name, request.method, raw_path, header["id"], exc_info=True
+            )
+            text = dumps({"error": "Internal Server Error", "id": header["id"]})
+            status, headers, content = 500, [("content-type", "application/json")], text.encode()
         self.leaving = self.leaving or self.runner.out_of_memory
         answer: Job = {"out": "ok" if status < 500 else "failed", "status": status, "headers": headers}
         if status == 500 and perf_counter() - start >= self.runner.timeout_s:
@@ -205,9 +212,12 @@ class Worker:
                     if isinstance(failure.error, MemoryError):
                         self.leaving = True
                     late = late or isinstance(failure.error, TimeoutError)
-        except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+        except _ENDS as error:
             self.leaving = True
-            failed = [[i, f"the handler ended its process: {_reason(error)}", False] for i, _ in events]
+            failed += [[i, f"the handler ended its process: {_reason(error)}", False] for i, _ in events]
+        except BaseException as error:  # noqa: BLE001 - asyncio.CancelledError, say: a failure like any other
+            dispatch.log.error("%s failed (id %s)", self.runner.name, header["id"], exc_info=True)
+            failed += [[i, _reason(error), False] for i, _ in events]
         out = "ok"
         if failed and header["stop"]:
             self.give_back()  # what comes after it in order waits for it
@@ -233,8 +243,6 @@ class Worker:
                 value = None
             else:
                 value = self.runner.invoke(event, id=header["id"])
-            from ..codec import dumps
-
             try:
                 return {"out": "ok"}, dumps(value).encode()
             except (TypeError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -171,6 +172,37 @@ def test_an_api_out_of_memory_answers_and_goes_on_in_a_new_process(local: Callab
     assert app.http("GET", "/pid")[2] == before
     assert app.http("GET", "/eat")[0] == 500
     assert app.http("GET", "/pid")[2] != before
+
+
+def test_a_cancellation_is_a_failure_like_any_other(local: Callable[..., Any]) -> None:
+    app = local(
+        """
+        import asyncio
+        jobs = app.queue("jobs")
+        @app.get("/")
+        def home(request: Request) -> Reply:
+            raise asyncio.CancelledError("by a library")
+        @app.get("/async")
+        async def ahome(request: Request) -> Reply:
+            raise asyncio.CancelledError
+        @app.get("/pid")
+        def pid(request: Request) -> Reply:
+            return str(os.getpid())
+        @jobs.on_message(max_attempts=2)
+        def work(message: Message) -> None:
+            raise asyncio.CancelledError("by a library")
+        """
+    )
+    before = app.http("GET", "/pid")[2]
+    for path in ("/", "/async"):
+        status, _, content = app.http("GET", path)
+        assert (status, json.loads(content)["error"]) == (500, "Internal Server Error")
+    assert app.http("GET", "/pid")[2] == before
+    assert "CancelledError: by a library" in app.log_text("http")
+    app.queue("jobs").send("x")
+    app.settle()
+    (letter,) = app.simulator.dead_letters("work")
+    assert (letter.attempts, letter.reason) == (2, "CancelledError: by a library")
 
 
 def test_a_function_that_cannot_be_imported_keeps_its_events_and_is_said_once(
