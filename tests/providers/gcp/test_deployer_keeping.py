@@ -181,3 +181,28 @@ def test_what_others_have_made_under_a_name_is_not_taken_over(make: Make, strip:
     with pytest.raises(DeployError, match=r"\S+ exists and is not this stage's: rename .* or remove it"):
         life.deploy()
     assert "create" in str(life.plan().changes) or "new " in str(life.plan().changes), "it is still the others'"
+
+
+@pytest.mark.parametrize(("kind", "held"), [("bucket", "object"), ("table", "row")])
+def test_what_is_written_while_a_stage_is_destroyed_stays_where_data_was_to_stay(
+    make: Make, kind: str, held: str
+) -> None:
+    life = make()
+    life.app.bucket("files")
+    life.app.table("rows", key="id")
+    life.app.topic("news").on_message(name="work")(handler)
+    life.deploy()
+    late = bucket_of(life, "files").blob("late")
+    row = life.calm.firestore(PROJECT, life.name("tables")).collection("rows").document("late")
+
+    def around(operation: str, send: Callable[[], Any]) -> Any:
+        answer = send()
+        if operation == "DeleteFunction":  # a function's last word
+            late.upload_from_string("a") if kind == "bucket" else row.set({"id": "late"})
+        return answer
+
+    with pytest.raises(DeployError, match=f"{kind} '(files|rows)' holds 1 {held}, written .* with --delete-data"):
+        life.destroy(around, delete_data=False)
+    assert late.exists() if kind == "bucket" else row.get().exists
+    life.destroy()
+    assert life.deployer().status()["deployed"] is False

@@ -22,6 +22,7 @@ from . import policies, secrets
 from .artifacts import Artifacts
 from .connection import Cloud, faults, patient
 from .draining import drain
+from .holding import held, is_own
 from .logs import last_words
 from .overtaking import refuse_overtaken
 from .planning import CODE_LABEL, Action, Planned, Planner, with_urls
@@ -45,10 +46,11 @@ class Rollout:
         planned: Planned = plan.token
         now = self._planner.compare(planned.artifact, planned.template, self._reader.read(planned.template))
         refuse_overtaken(planned, now)
-        yield from self.carry_out(plan.steps, now)
+        yield from self.carry_out(plan.steps, now, delete_data=True)
 
-    def carry_out(self, steps: tuple[Step, ...], planned: Planned) -> Iterator[Progress]:
-        """Raises DeployError with the first cause."""
+    def carry_out(self, steps: tuple[Step, ...], planned: Planned, *, delete_data: bool) -> Iterator[Progress]:
+        """Without `delete_data`, what is removed has to be empty. Raises DeployError with the first cause."""
+        self._delete_data = delete_data
         planned = replace(planned, actions=(*planned.actions, *_services_again(planned)))
         run = self._run = _Run(steps, planned)
         self._urls = dict(planned.urls)
@@ -119,9 +121,13 @@ class Rollout:
         self._delete(action)
 
     def _delete(self, action: Action) -> None:
+        assert action.found is not None
         kind = self._reader.kinds[action.type]
-        for told in kind.emptied(action.found) if hasattr(kind, "emptied") else ():
-            self._run.tell(action, told)
+        if self._delete_data or is_own(action.found):
+            for told in kind.emptied(action.found) if hasattr(kind, "emptied") else ():
+                self._run.tell(action, told)
+        elif found := held(self._cloud, self._reader.kinds, action.found):
+            raise DeployError(f"{found}, written while it was being destroyed: destroy that as well with --delete-data")
         kind.delete(action.found)
 
     def _prune(self) -> None:

@@ -12,9 +12,8 @@ from faasbridge.errors import ConfigError
 from faasbridge.provider import Artifact, Stage
 
 from ..template.document import Template, labels
-from ..template.names import ARTIFACTS_PART
-from . import tables
 from .connection import Cloud
+from .holding import held
 from .planning import Planner, steps
 from .reading import Current, Reader
 from .rollout import Rollout
@@ -37,7 +36,7 @@ class Teardown:
         if not delete_data:
             self._refuse_data(current)
         planned = self._planner.compare(_NO_ARTIFACT, self._nothing(), current)
-        yield from self._rollout.carry_out(steps(planned, current), planned)
+        yield from self._rollout.carry_out(steps(planned, current), planned, delete_data=delete_data)
 
     def _nothing(self) -> Template:
         return {
@@ -51,23 +50,9 @@ class Teardown:
         }
 
     def _refuse_data(self, current: Current) -> None:
-        held = []
-        for each in current.of_type("storage.bucket"):
-            if each.owner.get("part") != ARTIFACTS_PART:
-                count, more = self._reader.kinds["storage.bucket"].objects(each.name)
-                if count:
-                    held.append(f"bucket {each.owner['name']!r} holds {_counted(count, more, 'object')}")
-        for each in current.of_type("firestore.field"):
-            database = each.name.partition("/collectionGroups/")[0]
-            count, more = tables.rows(self._cloud, database, each.owner["name"])
-            if count:
-                held.append(f"table {each.owner['name']!r} holds {_counted(count, more, 'row')}")
-        if held:
-            raise ConfigError(f"{', '.join(held)}: destroy that as well with --delete-data")
-
-
-def _counted(count: int, more: bool, what: str) -> str:
-    return f"{'more than ' if more else ''}{count} {what}{'s' * (count != 1)}"
+        found = [held(self._cloud, self._reader.kinds, each) for each in current.resources.values()]
+        if any(found):
+            raise ConfigError(f"{', '.join(filter(None, found))}: destroy that as well with --delete-data")
 
 
 _NO_ARTIFACT = Artifact(path=None, sha256="", size=0)  # type: ignore[arg-type]
