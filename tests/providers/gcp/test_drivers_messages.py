@@ -10,7 +10,15 @@ import pytest
 from google.api_core import exceptions
 
 from faasbridge.drivers import Binding
-from faasbridge.errors import Conflict, FaaSBridgeError, NotFound, PayloadTooLarge, PermissionDenied, Throttled
+from faasbridge.errors import (
+    ConfigError,
+    Conflict,
+    FaaSBridgeError,
+    NotFound,
+    PayloadTooLarge,
+    PermissionDenied,
+    Throttled,
+)
 from faasbridge_gcp import wire
 from faasbridge_gcp.drivers.clients import Clients
 from faasbridge_gcp.drivers.errors import translated
@@ -100,6 +108,9 @@ def test_a_secret_has_the_value_that_was_set_last(cloud: SimulatedCloud) -> None
     for value in ("first", " Grüße\n"):
         cloud.secrets.add_secret_version(request={"parent": name, "payload": {"data": value.encode()}})
         assert secret.get() == value
+    cloud.secrets.destroy_secret_version(name=f"{name}/versions/2")
+    with pytest.raises(NotFound, match="run `faasbridge secrets set jobs`"):
+        secret.get()
 
 
 @pytest.mark.parametrize(
@@ -111,9 +122,27 @@ def test_a_secret_has_the_value_that_was_set_last(cloud: SimulatedCloud) -> None
         (exceptions.NotFound("no"), NotFound),
         (exceptions.InvalidArgument("The request is too large"), PayloadTooLarge),
         (exceptions.InvalidArgument("no"), ValueError),
-        (exceptions.Aborted("no"), Conflict),
+        (exceptions.Aborted("Too much contention on these documents. Please try again."), Throttled),
+        (exceptions.AlreadyExists("no"), Conflict),
+        (exceptions.FailedPrecondition("no"), Conflict),
+        (
+            exceptions.FailedPrecondition("Secret Version [projects/1/secrets/s/versions/2] is in DESTROYED state."),
+            NotFound,
+        ),
+        (
+            exceptions.FailedPrecondition("Secret Version [projects/1/secrets/s/versions/2] is in DISABLED state."),
+            NotFound,
+        ),
+        (exceptions.FailedPrecondition("The query requires an index. You can create it here: https://x"), ConfigError),
         (exceptions.InternalServerError("no"), FaaSBridgeError),
     ],
 )
 def test_a_fault_of_google_is_ours(error: Exception, fault: type[Exception]) -> None:
     assert type(translated(error, "queue 'jobs'")) is fault
+
+
+def test_a_missing_index_says_what_to_do() -> None:
+    error = exceptions.FailedPrecondition("The query requires an index. You can create it here: https://x")
+    text = str(translated(error, "table 'rows'"))
+    assert text.startswith("table 'rows': its index is missing or still being made: run `faasbridge deploy`")
+    assert text.endswith("https://x")

@@ -6,7 +6,15 @@ Source: google-api-core's reference, `google.api_core.exceptions`; Cloud APIs, "
 from __future__ import annotations
 
 from faasbridge._typing import TYPE_CHECKING
-from faasbridge.errors import Conflict, FaaSBridgeError, NotFound, PayloadTooLarge, PermissionDenied, Throttled
+from faasbridge.errors import (
+    ConfigError,
+    Conflict,
+    FaaSBridgeError,
+    NotFound,
+    PayloadTooLarge,
+    PermissionDenied,
+    Throttled,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,8 +23,10 @@ if TYPE_CHECKING:
 _DENIED = frozenset(("Forbidden", "PermissionDenied"))
 _CREDENTIALS = frozenset(("Unauthorized", "Unauthenticated", "DefaultCredentialsError", "RefreshError"))
 _THROTTLED = frozenset(("TooManyRequests", "ResourceExhausted"))
-_CONFLICT = frozenset(("Aborted", "AlreadyExists", "Conflict", "PreconditionFailed", "FailedPrecondition"))
+_CONFLICT = frozenset(("AlreadyExists", "Conflict", "PreconditionFailed", "FailedPrecondition"))
 _INVALID = frozenset(("BadRequest", "InvalidArgument", "OutOfRange"))
+# Of a secret's newest version; the older ones do not count.
+_NO_VALUE = ("is in DESTROYED state", "is in DISABLED state")
 _TOO_LARGE = ("too large", "too big", "size exceeds", "exceeds the maximum", "longer than", "larger than")
 
 
@@ -48,10 +58,17 @@ def translated(error: Exception, what: str) -> Exception:
             f"{what}: Google Cloud does not allow this: {message}. "
             "Name the operation in the function's uses= and deploy"
         )
-    if name == "NotFound":
+    if name == "NotFound" or (name == "FailedPrecondition" and any(part in message for part in _NO_VALUE)):
         return NotFound(f"{what} does not exist in Google Cloud: {message}")
     if name in _THROTTLED:
         return Throttled(f"{what}: Google Cloud throttles, also after several tries: {message}")
+    if name == "Aborted":  # no condition of the caller's failed: Firestore gave up waiting for other writers
+        return Throttled(f"{what}: others write the same at the same time: {message}")
+    if name == "FailedPrecondition" and "requires an index" in message:
+        return ConfigError(
+            f"{what}: its index is missing or still being made: run `faasbridge deploy`, which waits for it, "
+            f"or make it where the table is declared with existing=True. {message}"
+        )
     if name == "RequestEntityTooLarge" or (name in _INVALID and any(part in message.lower() for part in _TOO_LARGE)):
         return PayloadTooLarge(f"{what}: {message}. Put the data into a bucket and send or keep its key")
     if name in _CONFLICT:

@@ -59,10 +59,8 @@ class SecretManager(HasPolicies):
     def _version(self, name: str) -> StoredVersion:
         secret = self._secret(name.partition("/versions/")[0])
         wanted = last(name)
-        if wanted == "latest":
-            for each in reversed(secret.versions):
-                if each.resource.state is not api.SecretVersion.State.DESTROYED:
-                    return each
+        if wanted == "latest" and secret.versions:
+            return secret.versions[-1]  # whatever its state
         for each in secret.versions:
             if last(each.resource.name) == wanted:
                 return each
