@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -57,36 +58,89 @@ class LogFiles:
 
 def read_logs(folder: Path, functions: Iterable[str] | None = None, since: float = 0.0) -> list[LogLine]:
     """Lines from `since` (seconds since the epoch) on, in the order of their times."""
-    wanted = None if functions is None else set(functions)
-    after = iso(since) if since else ""
-    lines = []
-    for path in sorted((folder / "logs").glob("*.jsonl")):
-        name = path.name.split(".")[0]
-        if wanted is None or name in wanted:
-            lines += [line for line in _lines(path, name) if line.time >= after]
-    return sorted(lines, key=lambda line: line.time)
+    tail = Tail(folder, functions, since)
+    try:
+        return tail.read()
+    finally:
+        tail.close()
 
 
 def follow_logs(folder: Path, function: str | None, since: float) -> Iterator[LogLine]:
     """Lines as they come, without an end."""
-    after, seen = since, set[LogLine]()
-    while True:
-        lines = read_logs(folder, None if function is None else [function], after)
-        fresh = [line for line in lines if line not in seen]
-        yield from fresh
-        if fresh:
-            seen = set(lines)
-        time.sleep(0.1)
-
-
-def _lines(path: Path, function: str) -> Iterator[LogLine]:
+    tail = Tail(folder, None if function is None else [function], since)
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return
-    for row in text.split("\n"):  # not `splitlines`: U+2028, say, stands in a line as it is
-        try:
-            raw = json.loads(row)
-            yield LogLine(raw["time"], function, raw["invocation"], raw["level"], raw["text"])
-        except (ValueError, KeyError, TypeError):
-            continue  # the line that is being written
+        while True:
+            yield from tail.read()
+            time.sleep(0.1)
+    finally:
+        tail.close()
+
+
+class Tail:
+    """The logs of some functions (None: of all), each line given once."""
+
+    def __init__(self, folder: Path, functions: Iterable[str] | None, since: float) -> None:
+        self._folder = folder / "logs"
+        self._wanted = None if functions is None else set(functions)
+        self._after = iso(since) if since else ""
+        # By what they are, not by name: one that is renamed when it has grown too large is read on.
+        self._files: dict[tuple[int, int], _Growing] = {}
+
+    def read(self) -> list[LogLine]:
+        """What has come since the last call, in the order of its times."""
+        for path in self._paths():
+            with contextlib.suppress(OSError):
+                self._open(path)
+        lines: list[LogLine] = []
+        for id, file in list(self._files.items()):
+            removed = file.is_removed()
+            lines += (line for line in file.read() if line.time >= self._after)
+            if removed:
+                self._files.pop(id).close()
+        return sorted(lines, key=lambda line: line.time)
+
+    def close(self) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def _open(self, path: Path) -> None:
+        if _id(path.stat()) in self._files:
+            return
+        file = _Growing(path)
+        if file.id in self._files:  # renamed meanwhile
+            file.close()
+        else:
+            self._files[file.id] = file
+
+    def _paths(self) -> list[Path]:
+        """Older files first."""
+        paths = sorted(self._folder.glob("*.jsonl"), reverse=True)
+        return [path for path in paths if self._wanted is None or path.name.split(".")[0] in self._wanted]
+
+
+class _Growing:
+    """A file of lines, read on from where the last reading ended."""
+
+    def __init__(self, path: Path) -> None:
+        self._function = path.name.split(".")[0]
+        self._file = path.open("rb")
+        self._rest = b""
+        self.id = _id(os.fstat(self._file.fileno()))
+
+    def is_removed(self) -> bool:
+        """No file with its id is made as long as this one is open."""
+        return os.fstat(self._file.fileno()).st_nlink == 0
+
+    def read(self) -> Iterator[LogLine]:
+        *rows, self._rest = (self._rest + self._file.read()).split(b"\n")  # the rest is being written
+        for row in rows:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                raw = json.loads(row.decode("utf-8", "replace"))
+                yield LogLine(raw["time"], self._function, raw["invocation"], raw["level"], raw["text"])
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _id(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_dev, stat.st_ino
