@@ -238,7 +238,12 @@ class GcpDeployer:
         topics = {each.name: each for each in self._current.of_type("pubsub.topic")}
         for each in subscriptions:
             if (each.body.get("pushConfig") or {}).get("oidcToken", {}).get("audience") == url:
-                dead = each.body["deadLetterPolicy"]["deadLetterTopic"]
+                dead = (each.body.get("deadLetterPolicy") or {}).get("deadLetterTopic")
+                if dead is None:
+                    raise ConfigError(
+                        f"the subscription {each.name} has lost its dead-letter policy, so what {function!r} cannot "
+                        "handle comes again and again: `faasbridge deploy --provider gcp` gives it back"
+                    )
                 waiting = [s for s in subscriptions if s.body["topic"] == dead and not s.body.get("pushConfig")]
                 owner = topics[each.body["topic"]].owner if each.body["topic"] in topics else each.owner
                 return Inbox(

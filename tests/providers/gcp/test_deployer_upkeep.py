@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from faasbridge import App, Message
+from faasbridge import App, ConfigError, Message
 from faasbridge.provider import LogLine
 from faasbridge.simulation.servers import Server
 from faasbridge_gcp import wire
@@ -156,6 +156,19 @@ def test_a_replayed_letter_goes_through_the_function_again(life: Deployment, bur
     again = lambda: [line for line in lines(life, "work") if line.text == "got poison" and line.time > stamp(before)]  # noqa: E731
     wait_until(lambda: len(again()) >= 5)
     wait_until(lambda: letters(life) == buried)
+
+
+def test_a_subscription_that_lost_its_dead_letters_is_mended_by_a_deployment(life: Deployment) -> None:
+    changed = {
+        "subscription": {"name": life.of("subscriptions", "jobs")},
+        "update_mask": {"paths": ["dead_letter_policy"]},
+    }
+    life.calm.get("subscriber").update_subscription(request=changed)
+    assert "dead letters" not in life.deployer().status()["functions"]["work"]
+    with pytest.raises(ConfigError, match=r"has lost its dead-letter policy.*`faasbridge deploy"):
+        letters(life)
+    life.deploy()
+    assert letters(life) == []
 
 
 def stamp(moment: float) -> str:
