@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from faasbridge import App
-from faasbridge.errors import DeployError
+from faasbridge.errors import ConfigError, DeployError
 from faasbridge.simulation.servers import Server
 from faasbridge_gcp.deploying import artifacts
 from faasbridge_gcp.deploying.artifacts import Artifacts
@@ -206,3 +206,27 @@ def test_what_is_written_while_a_stage_is_destroyed_stays_where_data_was_to_stay
     assert late.exists() if kind == "bucket" else row.get().exists
     life.destroy()
     assert life.deployer().status()["deployed"] is False
+
+
+def test_protected_tables_are_neither_destroyed_nor_removed(make: Make) -> None:
+    """Nor is anything else: what is protected would stay alone."""
+    life = make(deletion_protection=True)
+    life.app.bucket("files")
+    life.app.table("rows", key="id")
+    life.deploy()
+    row = life.calm.firestore(PROJECT, life.name("tables")).collection("rows").document("1")
+    row.set({"id": "1"})
+    said = r"the tables are protected from deletion: set deletion_protection = false in \[tool\.\S+\.t\.gcp\], deploy"
+    with pytest.raises(ConfigError, match=f"{said}, then destroy"):
+        life.destroy(delete_data=True)
+    assert life.plan().changes == ()
+    for settings in ({"deletion_protection": True}, {}):
+        without = make(App(life.stage.app), **settings)
+        without.app.bucket("files")
+        with pytest.raises(ConfigError, match=f"{said}, then remove them"):
+            without.plan()
+    assert row.get().exists
+    unprotected = make(life.app)
+    unprotected.deploy()
+    unprotected.destroy()
+    assert unprotected.deployer().status()["deployed"] is False

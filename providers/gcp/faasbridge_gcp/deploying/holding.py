@@ -1,9 +1,12 @@
-"""Data of a user's that a resource holds, which is destroyed only where that was asked for."""
+"""Data of a user's that a resource holds, which is destroyed only where that was asked for and is not forbidden."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from faasbridge.errors import ConfigError
+from faasbridge.provider import Stage
 
 from ..template.names import ARTIFACTS_PART
 from . import tables
@@ -31,3 +34,14 @@ def held(cloud: Cloud, kinds: Mapping[str, Any], found: Found) -> str:
 def is_own(found: Found) -> bool:
     """Whether FaaSBridge itself has put there what is in it."""
     return found.owner.get("part") == ARTIFACTS_PART
+
+
+def refuse_protected(gone: Iterable[Found], databases: Iterable[Found], stage: Stage, then: str) -> None:
+    """Before anything is emptied: a protected database would stay, and its rows would be gone. Raises ConfigError."""
+    if any(each.body.get("deleteProtectionState") == "DELETE_PROTECTION_ENABLED" for each in databases) and any(
+        each.type in ("firestore.field", "firestore.database") for each in gone
+    ):
+        raise ConfigError(
+            "the tables are protected from deletion: set deletion_protection = false in "
+            f"[tool.faasbridge.stages.{stage.name}.gcp], deploy, then {then}"
+        )

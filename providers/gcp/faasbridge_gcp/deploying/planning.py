@@ -21,6 +21,7 @@ from ..template.document import Owner, Template
 from ..template.names import PUBSUB_AGENT, STORAGE_AGENT
 from . import policies, storage
 from .connection import Cloud
+from .holding import refuse_protected
 from .kinds import Found, canonical
 from .reading import Current, Reader, key
 
@@ -79,11 +80,14 @@ class Planner:
         self._reader = reader
 
     def plan(self, spec: AppSpec, artifact: Artifact) -> Plan:
+        """Raises ConfigError where tables would go that are protected."""
         from faasbridge.pipeline import template as synthesize
 
         template = self.resolved(synthesize(spec, self._stage), artifact)
         current = self._reader.read(template)
         planned = self.compare(artifact, template, current)
+        gone = [each.found for each in planned.actions if each.verb == "delete" and each.found]
+        refuse_protected(gone, current.of_type("firestore.database"), self._stage, "remove them")
         return Plan(self._stage.app, self._stage.name, "gcp", steps(planned, current), planned)
 
     def resolved(self, template: Mapping[str, Any], artifact: Artifact | None) -> Template:

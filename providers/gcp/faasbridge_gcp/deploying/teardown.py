@@ -13,7 +13,7 @@ from faasbridge.provider import Artifact, Stage
 
 from ..template.document import Template, labels
 from .connection import Cloud
-from .holding import held
+from .holding import held, refuse_protected
 from .planning import Planner, steps
 from .reading import Current, Reader
 from .rollout import Rollout
@@ -28,11 +28,13 @@ class Teardown:
         self._rollout = rollout
 
     def destroy(self, *, delete_data: bool) -> Iterator[Progress]:
-        """Nothing where nothing is deployed. Raises ConfigError where data is held, DeployError with the first
-        cause."""
+        """Nothing where nothing is deployed. Raises ConfigError where something is protected or holds data, DeployError
+        with the first cause."""
         current = self._reader.read()
         if not current.resources:
             return
+        databases = current.of_type("firestore.database")
+        refuse_protected(databases, databases, self._stage, "destroy")
         if not delete_data:
             self._refuse_data(current)
         planned = self._planner.compare(_NO_ARTIFACT, self._nothing(), current)
