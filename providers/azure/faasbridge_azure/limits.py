@@ -93,6 +93,10 @@ LIMITS = Limits(
             "rows are read after write where the account's consistency is Strong, which templates of FaaSBridge set; "
             f"with Session, Azure's default, only by the client that wrote: {_DOCS}/cosmos-db/consistency-levels"
         ),
+        "table-index-existing": (
+            "a table declared with existing=True gets no index for the rows that it has: FaaSBridge writes rows again "
+            "for a new index only where the table is its own"
+        ),
         "table-foreign-writes": (
             f"writes past FaaSBridge's driver raise no change events: {_DOCS}/cosmos-db/change-feed-modes"
         ),

@@ -1,12 +1,13 @@
 """A row of a table as a document of Cosmos DB, and the container that holds such documents. Pure.
 
     {"id": ID, "pk": KEY, "faasbridge": "row", "row": {...}, "place": PLACE, "places": {INDEX: PLACE},
-     "expires_at": SECONDS, "ttl": SECONDS}
+     "indexes": MARK, "expires_at": SECONDS, "ttl": SECONDS}
 
 `pk`, the partition key, is the row's key; the id is made of its sort key. `row` is what `codec.encode` gives. A place
 is where the row stands in a listing: keys with `!` behind each, written in characters that every order of texts orders
-by code points. The last two are there only where the row expires; Cosmos DB deletes such documents later, and tells no
-change feed.
+by code points. An index with other fields has other places, and the mark is that of all indexes the row was written
+with, so that rows are found which have yet to be written again (`deploying.reindexing`). The last two are there only
+where the row expires; Cosmos DB deletes such documents later, and tells no change feed.
 
 In the same partition are the documents of changes, see `events_own.change_document`; they expire after `CHANGE_LIFE_S`.
 Sources: Azure Cosmos DB documentation, "Service quotas" (an id: 1,023 bytes, none of `/ \\ ? #`), "Time to Live".
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 PARTITION_KEY = "/pk"
-INDEXING: Mapping[str, Any] = {
-    "indexingMode": "consistent",
-    "automatic": True,
-    "includedPaths": [{"path": "/place/?"}, {"path": "/places/*"}],
-    "excludedPaths": [{"path": "/*"}],
-}
 DEFAULT_TTL = -1
 """On, and documents live for ever where they do not say otherwise."""
 CHANGE_LIFE_S = 14 * 86_400
@@ -38,6 +33,35 @@ _MOST_TTL = 2**31 - 1
 _ID_CHARS = 250
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,:=@+ ")
 _END, _AFTER_END, _LAST = "!", '"', "\x7f"
+
+
+class Indexes:
+    """Those that a table declares: name -> key field, sort field.
+
+    `ids`: name -> what the places are under; `fields`: the same -> its fields; `mark`: empty where there are none.
+    """
+
+    __slots__ = ("fields", "ids", "mark")
+
+    def __init__(self, declared: Mapping[str, Sequence[str]]) -> None:
+        self.ids = {name: f"{name}-{_digest(fields)}" for name, fields in declared.items()}
+        self.fields = {self.ids[name]: tuple(fields) for name, fields in declared.items()}
+        self.mark = _digest(sorted(self.fields)) if declared else ""
+
+
+NO_INDEXES = Indexes({})
+
+
+def indexing(indexes: Indexes) -> dict[str, Any]:
+    """The container's policy. It names each index, although `/places/*` has them all, so that a change of them is one
+    of the template, which a plan shows."""
+    paths = ["/place/?", "/places/*", "/indexes/?", *(f'/places/"{id}"/?' for id in sorted(indexes.fields))]
+    return {
+        "indexingMode": "consistent",
+        "automatic": True,
+        "includedPaths": [{"path": path} for path in paths],
+        "excludedPaths": [{"path": "/*"}],
+    }
 
 
 def id_of(sort: str | None) -> str:
@@ -55,7 +79,7 @@ def document(
     row: Mapping[str, Any],
     key: str,
     sort: str | None,
-    indexes: Mapping[str, Sequence[str]],
+    indexes: Indexes,
     expires_at: float | None,
     now: float,
 ) -> dict[str, Any]:
@@ -69,16 +93,26 @@ def document(
     }
     own = place((key, sort or ""))
     places = {
-        name: place((row[fields[0]], row[fields[1]])) + own
-        for name, fields in indexes.items()
+        id: place((row[fields[0]], row[fields[1]])) + own
+        for id, fields in indexes.fields.items()
         if all(isinstance(row.get(field), str) and row[field] for field in fields)
     }
     if places:
         made["places"] = places
+    if indexes.mark:
+        made["indexes"] = indexes.mark
     if expires_at is not None:
         made["expires_at"] = expires_at
         made["ttl"] = min(max(1, math.ceil(expires_at - now)), _MOST_TTL)
     return made
+
+
+def reindexed(there: Mapping[str, Any], sort_key: str | None, indexes: Indexes, now: float) -> dict[str, Any]:
+    """The document of a row with its places in `indexes`. It keeps those that it had: code of before the deployment
+    still looks for them."""
+    row = there["row"]
+    made = document(row, there["pk"], row[sort_key] if sort_key else None, indexes, there.get("expires_at"), now)
+    return {**made, "places": {**there.get("places", {}), **made.get("places", {})}}
 
 
 def is_expired(document: Mapping[str, Any], now: float) -> bool:
@@ -103,6 +137,12 @@ def bounds(key: str, begins_with: str | None, between: tuple[str, str] | None) -
     if between is not None:
         return start + _ordered(between[0]), start + _ordered(between[1]) + _AFTER_END
     return start + _ordered(begins_with or ""), start + _ordered(begins_with or "") + _LAST
+
+
+def _digest(value: Sequence[str]) -> str:
+    from hashlib import sha256
+
+    return sha256("\0".join(value).encode()).hexdigest()[:6]
 
 
 def _ordered(text: str) -> str:

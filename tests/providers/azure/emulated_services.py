@@ -40,12 +40,12 @@ class Services:
         self.clients.queue(url).create_queue()
         return url
 
-    def table(self, *, changes: bool = False) -> str:
+    def table(self, *, changes: bool = False, indexes: rows.Indexes = rows.NO_INDEXES) -> str:
         from azure.cosmos import PartitionKey
 
         name = self.name("table")
         database = self.clients.cosmos(self.cosmos.front.endpoint).get_database_client(DATABASE)
-        database.create_container(name, PartitionKey(rows.PARTITION_KEY), indexing_policy=dict(rows.INDEXING))
+        database.create_container(name, PartitionKey(rows.PARTITION_KEY), indexing_policy=rows.indexing(indexes))
         return table_address(self.cosmos.front.endpoint, DATABASE, name, changes=changes)
 
     def documents(self, address: str) -> list[dict[str, Any]]:

@@ -185,6 +185,18 @@ def test_ids_differ_as_sort_keys_do(sorts: list[str]) -> None:
     assert not any(set("/\\?#").intersection(id) or len(id.encode()) > 1023 or id != id.strip() for id in ids)
 
 
+def test_a_row_that_is_written_again_has_its_places_and_keeps_the_rest() -> None:
+    old, new = rows.Indexes({"by": ("colour", "id")}), rows.Indexes({"by": ("size", "id"), "of": ("none", "id")})
+    row = {"id": "1", "part": "p", "colour": "red", "size": "s"}
+    there = rows.document(row, "1", "p", old, 1000.0, 100.0)
+    again = rows.reindexed({**there, "_etag": "x"}, "part", new, 300.0)
+    assert again["places"] == {
+        **there["places"],
+        new.ids["by"]: rows.place(("s", "1")) + there["place"],
+    }
+    assert again == {**there, "places": again["places"], "indexes": new.mark, "ttl": 700}
+
+
 def test_a_row_is_expired_from_its_moment_on() -> None:
-    document = rows.document({"id": "1"}, "1", None, {}, 10.0, time.time())
+    document = rows.document({"id": "1"}, "1", None, rows.NO_INDEXES, 10.0, time.time())
     assert [rows.is_expired(document, now) for now in (9.999, 10.0, 11.0)] == [False, True, True]

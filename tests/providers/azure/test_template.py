@@ -250,8 +250,9 @@ def test_a_table_is_a_container_as_the_driver_expects_it() -> None:
     assert account["properties"]["disableLocalAuth"] is True
     containers = WHOLE.of_type(f"{COSMOS}/sqlDatabases/containers")
     (made,) = (each["properties"]["resource"] for name, each in containers.items() if "/rows-" in name)
+    indexes = rows.Indexes({"by-day": ("day", "id")})
     assert made["partitionKey"]["paths"] == [rows.PARTITION_KEY]
-    assert (made["defaultTtl"], made["indexingPolicy"]) == (rows.DEFAULT_TTL, dict(rows.INDEXING))
+    assert (made["defaultTtl"], made["indexingPolicy"]) == (rows.DEFAULT_TTL, rows.indexing(indexes))
 
 
 def test_other_keys_make_another_table() -> None:
@@ -263,6 +264,22 @@ def test_other_keys_make_another_table() -> None:
     made = [containers(key="id"), containers(key="name"), containers(key="id", sort_key="name")]
     assert len(set.union(*made)) == len(made)
     assert containers(key="id", indexes={"by-name": ("name", "id")}) == made[0]
+
+
+def test_another_index_is_another_template() -> None:
+    def policy(**indexes: tuple[str, str]) -> Any:
+        app = App("shop")
+        app.table("rows", key="id", indexes=indexes)
+        return Evaluated(template(app)).one(f"{COSMOS}/sqlDatabases/containers")["properties"]["resource"]
+
+    made = [
+        policy(),
+        policy(by=("name", "id")),
+        policy(by=("name", "age")),
+        policy(by=("name", "id"), of=("age", "id")),
+    ]
+    assert all(made.count(each) == 1 for each in made)
+    assert policy(of=("age", "id"), by=("name", "id")) == made[3]
 
 
 def test_a_table_with_handlers_of_its_changes_says_so_to_its_writers() -> None:

@@ -14,7 +14,7 @@ from faasbridge.errors import ConfigError, DeployError
 from faasbridge.provider import Artifact
 from faasbridge.spec import AppSpec
 
-from . import changes
+from . import changes, reindexing
 from .code import Site, sites, tagged
 from .connection import Cloud
 from .faults import check_missing, innermost, sentence
@@ -76,7 +76,9 @@ class Planner:
         if before == wanted.digest and is_settled(found):
             recoded = [owner_of(each, template) for each in running]
             steps = changes.steps((), template, template, made(found, template), recoded)
-            return self._plan(replace(wanted, way="code" if running else "nothing", before=before), steps)
+            steps = reindexing.planned(self._cloud, spec, found, steps)
+            way: Way = "code" if any(each.action != "none" for each in steps) else "nothing"
+            return self._plan(replace(wanted, way=way, before=before), steps)
         return self._comparison(replace(wanted, before=before), found, there, running)
 
     def group_is_there(self) -> bool:
@@ -101,6 +103,7 @@ class Planner:
         known = before if is_settled(found) else {}
         there_now = made(found, with_owners(before, wanted.template))
         steps = changes.steps(found_changes, known, wanted.template, there_now, recoded)
+        steps = reindexing.planned(self._cloud, wanted.spec, found, steps)
         if not any(step.action != "none" for step in steps):  # of the stack itself
             reason = "outputs" if is_settled(found) else "the last deployment did not end well"
             steps = (*steps, Step("update", "stack", self._stack.name, reason))

@@ -13,7 +13,7 @@ from faasbridge.deploy import Plan, Progress
 from faasbridge.errors import DeployError
 from faasbridge.provider import Artifact
 
-from . import code
+from . import code, reindexing
 from .connection import Cloud
 from .planning import Planned, Planner, owner_of
 from .progress import Tracker
@@ -43,10 +43,13 @@ class Rollout:
         template = planned.template
         of_sites = [key for key in template["resources"] if key["type"].lower() == "microsoft.web/sites"]
         recoded = [_owner(planned, each["name"]) for each in of_sites if each["name"] not in known]
+        recoded += [("table", each.name) for each in plan.steps if reindexing.step_of([each], each.name)]
         tracker = Tracker(plan.steps, template, recoded)
         if planned.way == "change":
             yield from self._change(planned, tracker, before)
+        yield from self._reindex(plan, planned)
         yield from self._publish(tracker, planned)
+        yield from self._reindex(plan, planned)
         yield from tracker.finish()
 
     def _wait(self, plan: Plan, planned: Planned) -> Iterator[Progress]:
@@ -90,6 +93,10 @@ class Rollout:
             group = {"location": self._cloud.location, "tags": self._cloud.tags}
             self._cloud.groups.create_or_update(self._cloud.group, group)
         return purge(self._cloud)
+
+    def _reindex(self, plan: Plan, planned: Planned) -> Iterator[Progress]:
+        if any(reindexing.step_of([each], each.name) for each in plan.steps):
+            yield from reindexing.reindexed(self._cloud, planned.spec, self._stack.describe(), plan.steps)
 
     def _publish(self, tracker: Tracker, planned: Planned) -> Iterator[Progress]:
         stale = [each for each in code.sites(self._cloud) if each.code != planned.artifact.sha256]

@@ -49,7 +49,7 @@ class TableDriver:
         self._what = f"table {binding.name!r}"
         self._key: str = binding.options["key"]
         self._sort: str | None = binding.options.get("sort_key")
-        self._indexes: Mapping[str, Sequence[str]] = binding.options.get("indexes") or {}
+        self._indexes = rows.Indexes(binding.options.get("indexes") or {})
         with translating(self._what):
             account = of(binding.options).cosmos(endpoint)
         self._known = False
@@ -154,7 +154,8 @@ class TableDriver:
         """Rows by their places within `bounds`; without an index and with a key only that partition is asked."""
         low, high = bounds
         after = ""
-        place = "c.place" if index is None else f'c.places["{index}"]'
+        id = None if index is None else self._indexes.ids[index]
+        place = "c.place" if id is None else f'c.places["{id}"]'
         if cursor is not None:
             (position,) = cursors.decode(listing, cursor, 1)
             if reverse:
@@ -174,7 +175,7 @@ class TableDriver:
         if len(found) <= size:
             return Page(items, None)
         last = found[size - 1]
-        return Page(items, cursors.encode(listing, [last["place"] if index is None else last["places"][index]]))
+        return Page(items, cursors.encode(listing, [last["place"] if id is None else last["places"][id]]))
 
     def _write(
         self, key: str, sort: str | None, change: Callable[[Document | None], Document | None]

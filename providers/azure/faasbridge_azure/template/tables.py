@@ -77,7 +77,7 @@ def table(resource: ResourceSpec, stage: Stage) -> dict[str, Any]:
         {
             "partitionKey": {"paths": [rows.PARTITION_KEY], "kind": "Hash", "version": 2},
             "defaultTtl": rows.DEFAULT_TTL,
-            "indexingPolicy": dict(rows.INDEXING),
+            "indexingPolicy": rows.indexing(rows.Indexes(resource.options.get("indexes") or {})),
         },
     )
     return {"resources": [made]}
