@@ -30,8 +30,8 @@ def command(
     if replay and purge:
         raise UsageError("--replay and --purge exclude each other")
     out = session.out
-    function = session.target.spec().function(name)
-    if function.inbox is None:
+    spec = session.readable_spec()
+    if spec is not None and spec.function(name).inbox is None:
         raise ConfigError(f"{name!r} answers HTTP requests, which have no dead letters: the caller sees the failure")
     deployer = session.target.deployer()
     if not replay and not purge:

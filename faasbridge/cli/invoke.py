@@ -32,19 +32,18 @@ def command(
     show: Annotated[bool, typer.Option("--show", help="Print the event instead of sending it.")] = False,
 ) -> None:
     """Run a function once with an event."""
-    from ..samples import check_event, sample_event
+    from ..samples import sample_event
 
     if sample == (event is not None):
         raise UsageError("invoke takes an event: either --event FILE (- for stdin) or --sample")
     if asynchronous and log:
         raise UsageError("--log needs the end of the invocation, which --async does not wait for")
-    spec = session.target.spec()
-    function = spec.function(name)
-    given = sample_event(function, spec) if sample else read(event or "-", name)
-    try:
-        check_event(name, function.trigger.kind, given)
-    except InvalidEvent as error:
-        raise InvalidEvent(f"{error}; {_start_from(name)}") from None
+    if sample:
+        spec = session.target.spec()
+        given = sample_event(spec.function(name), spec)
+    else:
+        readable = session.readable_spec()
+        given = read(event or "-", name, readable.function(name).trigger.kind if readable is not None else "")
     if show:
         from ..codec import dumps
         from ..event_json import to_dict
@@ -59,10 +58,14 @@ def command(
     answer(deployer.invoke(name, given, log=tell) if log else deployer.invoke(name, given), session.out)
 
 
-def read(source: str, function: str) -> Event:
-    """The event in a file, in the form of `invoke --sample --show`. Raises InvalidEvent, ConfigError."""
+def read(source: str, function: str, trigger: str) -> Event:
+    """The event in a file, in the form of `invoke --sample --show`. Raises InvalidEvent, ConfigError.
+
+    `trigger`: the function's kind of trigger; empty where that is not known.
+    """
     from ..codec import dumps, loads
     from ..event_json import from_dict
+    from ..samples import check_event
 
     if source == "-":
         content, where = sys.stdin.buffer.read(), "standard input"
@@ -81,13 +84,13 @@ def read(source: str, function: str) -> Event:
     except ValueError as error:
         raise InvalidEvent(f"{where} is no JSON of an event: {error}") from None
     try:
-        return from_dict(raw)
+        event = from_dict(raw)
+        check_event(function, trigger, event)
     except InvalidEvent as error:
-        raise InvalidEvent(f"{where}: {error}; {_start_from(function)}") from None
-
-
-def _start_from(function: str) -> str:
-    return f"`faasbridge invoke {function} --sample --show` prints one to start from"
+        raise InvalidEvent(
+            f"{where}: {error}; `faasbridge invoke {function} --sample --show` prints one to start from"
+        ) from None
+    return event
 
 
 def tell(line: LogLine) -> None:

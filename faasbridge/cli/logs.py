@@ -37,8 +37,8 @@ def command(
         if name not in (None, function):
             raise UsageError(f"the function is given twice: as {name} and with --function {function}")
         name = function
-    if name is not None:
-        session.project.read_spec().function(name)
+    if name is not None and (spec := session.readable_spec()) is not None:
+        spec.function(name)  # says which it may have meant
     found = False
     try:
         for line in session.target.deployer().logs(name, since_s=since_s, follow=follow):

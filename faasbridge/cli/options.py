@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, get_ty
 
 import typer
 
+from ..errors import ConfigError
 from .faults import UsageError
 from .output import Output
 
 if TYPE_CHECKING:
     from ..config import Project
     from ..pipeline import Target
+    from ..spec import AppSpec
 
 Directory = Annotated[Path | None, typer.Option("-C", metavar="DIR", help="The project's folder, instead of this one.")]
 AppRef = Annotated[
@@ -87,6 +89,14 @@ class Session:
         from ..pipeline import Target
 
         return Target(self.project, self.provider_name, self.stage_name, simulate=self.simulate)
+
+    def readable_spec(self) -> AppSpec | None:
+        """The app's model; None where the app is broken right now, whose deployment must still be looked after."""
+        target = self.target
+        try:
+            return target.spec()
+        except ConfigError:
+            return None
 
     @property
     def place(self) -> str:

@@ -69,5 +69,12 @@ def unset(session: Session, *, name: Name) -> None:
 
 
 def _declared(session: Session, name: str) -> None:
-    """Raises ConfigError for what is no secret of the app."""
-    session.target.spec().resource("secret", name)
+    """Raises ConfigError for what is no secret of the app, or of its deployment where the app is broken."""
+    target = session.target
+    try:
+        spec = target.spec()
+    except ConfigError:
+        if name not in target.deployer().secrets():
+            raise
+    else:
+        spec.resource("secret", name)

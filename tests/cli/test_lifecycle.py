@@ -165,6 +165,21 @@ def test_secrets_are_set_listed_and_unset_without_being_shown(cli: Cli, deployed
     assert "hunter2" not in text
 
 
+def test_a_deployment_is_looked_after_while_its_source_is_broken(cli: Cli, deployed: Path) -> None:
+    source = deployed / "shop" / "app.py"
+    source.write_text(source.read_text() + "\ndef (\n")
+    assert cli("check", cwd=deployed).code == 1
+    bad = json.dumps({"kind": "message", "body": "bad"})
+    assert "bad goods" in cli("invoke", "pack", "--event", "-", cwd=deployed, stdin=bad).err
+    assert "packing bad" in good(cli("logs", "pack", cwd=deployed))
+    assert "no dead letters" in good(cli("dead-letters", "pack", cwd=deployed))
+    good(cli("secrets", "set", "token", cwd=deployed, stdin="hunter3\n"))
+    for command in (("dead-letters", "pak"), ("invoke", "pak", "--event", "-")):
+        assert "no function 'pak'; did you mean 'pack'?" in cli(*command, cwd=deployed, stdin=bad).err
+    assert "shop/app.py" in cli("secrets", "set", "tokn", cwd=deployed, stdin="x").err
+    assert "shop/app.py" in cli("invoke", "pack", "--sample", cwd=deployed).err
+
+
 def test_run_binds_the_resources_and_gives_back_the_exit_code(cli: Cli, deployed: Path, tmp_path: Path) -> None:
     script = tmp_path / "fill.py"
     script.write_text(
