@@ -3,8 +3,8 @@ differ, and the code that each function app runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -41,14 +41,19 @@ Way = Literal["nothing", "change", "code", "wait"]
 
 @dataclass(frozen=True)
 class Planned:
-    """What `apply` needs. `replaced`: ids of resources that are deleted before they are made anew."""
+    """What `apply` needs. `replaced`: ids of resources that are deleted before they are made anew.
+
+    What there was: `before`, the digest of the template that the stack was sent, None where there is no stack; `codes`,
+    what each function app runs.
+    """
 
     way: Way
     spec: AppSpec
     artifact: Artifact
     template: Mapping[str, Any]
     digest: str
-    before: str = ""
+    before: str | None = None
+    codes: Mapping[str, str] = field(default_factory=dict)
     replaced: tuple[str, ...] = ()
 
 
@@ -65,21 +70,21 @@ class Planner:
         if not self.group_is_there():
             return self._plan(wanted, changes.creations(template))
         found = self._stack.describe()
+        there = sites(self._cloud)
+        wanted = replace(wanted, before=before_of(found), codes=codes_of(there))
         if found is None:
             return self._plan(wanted, changes.creations(template))
         if is_running(found):
             step = Step("update", "stack", self._stack.name, "another operation is running: it is waited for first")
             return self._plan(replace(wanted, way="wait"), (step,))
-        there = sites(self._cloud)
         running = [each for each in there if each.code != artifact.sha256]
-        before = (found.tags or {}).get(TEMPLATE_TAG, "")
-        if before == wanted.digest and is_settled(found):
+        if wanted.before == wanted.digest and is_settled(found):
             recoded = [owner_of(each, template) for each in running]
             steps = changes.steps((), template, template, made(found, template), recoded)
             steps = reindexing.planned(self._cloud, spec, found, steps)
             way: Way = "code" if any(each.action != "none" for each in steps) else "nothing"
-            return self._plan(replace(wanted, way=way, before=before), steps)
-        return self._comparison(replace(wanted, before=before), found, there, running)
+            return self._plan(replace(wanted, way=way), steps)
+        return self._comparison(wanted, found, there, running)
 
     def group_is_there(self) -> bool:
         """Raises ConfigError for one that is in the way."""
@@ -122,6 +127,15 @@ class Planner:
     def _plan(self, planned: Planned, steps: tuple[Step, ...]) -> Plan:
         stage = self._cloud.stage
         return Plan(stage.app, stage.name, "azure", steps, planned)
+
+
+def before_of(stack: Any) -> str | None:
+    """As `Planned` has it, and so `codes_of`."""
+    return None if stack is None else (stack.tags or {}).get(TEMPLATE_TAG, "")
+
+
+def codes_of(there: Iterable[Site]) -> dict[str, str]:
+    return {each.name: each.code for each in there}
 
 
 def owner_of(site: Site, template: Mapping[str, Any]) -> Owner:

@@ -6,6 +6,7 @@ Resource Manager takes nothing back: what a failed deployment made stays, and th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
 
@@ -15,9 +16,9 @@ from faasbridge.provider import Artifact
 
 from . import code, reindexing
 from .connection import Cloud
-from .planning import Planned, Planner, owner_of
+from .planning import Planned, Planner, before_of, codes_of, owner_of
 from .progress import Tracker
-from .stack import TEMPLATE_TAG, Stack, is_running, type_of, with_owners
+from .stack import Stack, is_running, type_of, with_owners
 from .vaults import purge, recovering
 
 _STALE = "what is deployed has changed since the plan was made: run `faasbridge deploy` again"
@@ -38,7 +39,10 @@ class Rollout:
             return
         if planned.way == "change":
             _lint(planned)
+        found = self._stack.describe() if self._planner.group_is_there() else None
         before = code.sites(self._cloud)
+        if _is_stale(planned, found, before):
+            raise DeployError(_STALE)
         known = {each.name for each in before if each.code == planned.artifact.sha256}
         template = planned.template
         of_sites = [key for key in template["resources"] if key["type"].lower() == "microsoft.web/sites"]
@@ -46,7 +50,7 @@ class Rollout:
         recoded += [("table", each.name) for each in plan.steps if reindexing.step_of([each], each.name)]
         tracker = Tracker(plan.steps, template, recoded)
         if planned.way == "change":
-            yield from self._change(planned, tracker, before)
+            yield from self._change(planned, tracker, found, before)
         yield from self._reindex(plan, planned)
         yield from self._publish(tracker, planned)
         yield from self._reindex(plan, planned)
@@ -69,11 +73,9 @@ class Rollout:
             )
         yield from self.apply(again)
 
-    def _change(self, planned: Planned, tracker: Tracker, before: Iterable[code.Site]) -> Iterator[Progress]:
-        found = self._stack.describe() if self._planner.group_is_there() else None
-        tag = (found.tags or {}).get(TEMPLATE_TAG, "") if found is not None else ""
-        if found is not None and (is_running(found) or tag != planned.before):
-            raise DeployError(_STALE)
+    def _change(
+        self, planned: Planned, tracker: Tracker, found: Any, before: Iterable[code.Site]
+    ) -> Iterator[Progress]:
         deleted = self._make_room() if found is None else []
         for id in planned.replaced:
             version = _VERSIONS[type_of(id).lower()]
@@ -108,6 +110,13 @@ class Rollout:
                 yield from tracker.done(owner, "code")
             else:
                 yield from tracker.failed(owner, detail)
+
+
+def _is_stale(planned: Planned, found: Any, there: Iterable[code.Site]) -> bool:
+    """Whether the stack or what function apps run is not what the plan was made from, or is about to be another."""
+    if found is not None and is_running(found):
+        return True
+    return (before_of(found), codes_of(there)) != (planned.before, planned.codes)
 
 
 def _owner(planned: Planned, site: str) -> tuple[str, str]:
