@@ -68,6 +68,12 @@ def test_names_are_cut_to_what_each_service_takes_and_stay_different(app: str, n
             assert re.fullmatch(form, each), (type, each)
 
 
+def test_what_accounts_are_shown_as_is_cut_to_what_google_takes() -> None:
+    found = of_type(template(app_with_long_names(), stage("a" * 40, "s" * 40)), "iam.serviceAccount")
+    assert max(len(each["body"]["displayName"].encode()) for each in found.values()) == 100
+    assert max(len(each["body"]["description"].encode()) for each in found.values()) <= 256
+
+
 def test_labels_are_cut_to_what_google_takes() -> None:
     for each in template(app_with_long_names(), stage("a" * 90, "Dev.Stage"))["resources"].values():
         for key, value in each["body"].get("labels", {}).items():

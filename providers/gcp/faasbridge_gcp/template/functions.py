@@ -115,7 +115,7 @@ def pusher(stage: Stage) -> dict[str, Any]:
             names.PUSHER: {
                 "type": "iam.serviceAccount",
                 "name": names.account_name(email),
-                "body": {"displayName": f"calls the functions of {stage.app}, stage {stage.name}"},
+                "body": {"displayName": _shown(f"calls the functions of {stage.app}, stage {stage.name}")},
             }
         }
     }
@@ -167,7 +167,7 @@ def _made(id: str, name: str, stage: Stage, config: dict[str, Any]) -> dict[str,
     account = {
         "type": "iam.serviceAccount",
         "name": names.account_name(email),
-        "body": {"displayName": f"{name} of {stage.app}, stage {stage.name}"[:100]},
+        "body": {"displayName": _shown(f"{name} of {stage.app}, stage {stage.name}")},
     }
     service: dict[str, Any] = {"type": "run.service", "name": names.service_name(physical), "body": {}}
     return {
@@ -178,6 +178,11 @@ def _made(id: str, name: str, stage: Stage, config: dict[str, Any]) -> dict[str,
         },
         "bindings": [],
     }
+
+
+def _shown(text: str) -> str:
+    """As a service account takes it: 100 bytes. Source: IAM reference, ServiceAccount.displayName."""
+    return text.encode()[:100].decode(errors="ignore")
 
 
 def _common(name: str, stage: Stage) -> dict[str, Any]:
