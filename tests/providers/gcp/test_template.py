@@ -258,6 +258,7 @@ def test_a_table_has_an_index_for_each_order_and_ends_its_rows() -> None:
 def test_a_schedule_publishes_what_the_adapter_knows() -> None:
     job = body("function:nightly:schedule")
     assert (job["schedule"], job["timeZone"]) == ("30 3 * * 1-5", "Europe/Berlin")
+    assert job["retryConfig"]["retryCount"] == 5, "a tick that could not be published comes late, not never"
     envelope = {
         "message": {
             "data": job["pubsubTarget"]["data"],

@@ -21,6 +21,7 @@ from . import functions, messages, names
 from .settings import of_resource, of_stage
 
 _SIZE = "x-goog-content-length-range"  # of a signed PUT with `max_bytes`; see `drivers.bucket`
+_MOST_RETRIES = 5
 _EVENTS = {"create": "OBJECT_FINALIZE", "delete": "OBJECT_DELETE"}
 
 
@@ -290,6 +291,7 @@ def schedule(function: FunctionSpec, stage: Stage) -> dict[str, Any]:
                 "body": {
                     "schedule": settings["cron"],
                     "timeZone": zone,
+                    "retryConfig": {"retryCount": _MOST_RETRIES},  # of a publishing that failed; of itself none
                     "pubsubTarget": {
                         "topicName": names.topic_name(name, stage),
                         "data": b64encode(json.dumps(tick).encode()).decode(),

@@ -215,6 +215,8 @@ def _check(job: api.Job) -> None:
     except (CronSimError, KeyError, ValueError, OSError) as error:
         raise invalid(f"Schedule or time zone is invalid: {error}") from error
     job.time_zone = job.time_zone or "Etc/UTC"
+    if not 0 <= job.retry_config.retry_count <= 5:
+        raise invalid(f"RetryConfig.retry_count must be between 0 and 5, not {job.retry_config.retry_count}.")
     if "pubsub_target" in job:
         target = job.pubsub_target
         if not target.data and not target.attributes:
