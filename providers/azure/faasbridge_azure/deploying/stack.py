@@ -17,11 +17,13 @@ from azure.core.exceptions import ResourceNotFoundError
 from faasbridge.errors import ConfigError, DeployError
 
 from .connection import Cloud, stack_name
-from .faults import Fault, check_missing, innermost, is_wrapper, sentence
+from .faults import Fault, check_missing, innermost, is_wrapper, of_response, sentence
 
 TEMPLATE_TAG = "faasbridge-template"
 _ENDED = frozenset({"succeeded", "failed", "canceled"})
+_BUSY = "DeploymentStackInNonTerminalState"
 _SLOWEST_S = 3.0
+_TAKEN_UP_S = 30.0  # a deletion that Azure has accepted, by when the stack says so
 UNKNOWN = "resource"
 """The kind of owner of what nothing tells the owner of."""
 
@@ -115,7 +117,7 @@ class Stack:
         except ResourceNotFoundError:
             return
         except HttpResponseError as error:
-            if error.status_code != 409:
+            if of_response(error)[0] != _BUSY:
                 raise
 
     def follow(self) -> Iterator[Operation]:
@@ -144,10 +146,15 @@ class Stack:
             raise self._failure(found, failed)
 
     def gone(self) -> Iterator[None]:
-        """Until it is deleted, a turn each time that Azure was asked. Raises DeployError where that failed."""
+        """Until it is deleted, a turn each time that Azure was asked. Raises DeployError where that failed, or where
+        another operation came before it."""
         pause_s = 0.1
+        taken_up, deadline = False, time.monotonic() + _TAKEN_UP_S
         while (found := self.describe()) is not None:
-            if state_of(found) in ("failed", "canceled"):
+            taken_up = taken_up or is_running(found)
+            if not is_running(found) and (taken_up or time.monotonic() > deadline):
+                if is_settled(found):
+                    raise DeployError(f"the stack {self.name} was deployed and not destroyed: run destroy again")
                 raise self._failure(found, [], "half destroyed: run destroy again")
             yield
             time.sleep(pause_s)

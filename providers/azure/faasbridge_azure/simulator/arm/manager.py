@@ -17,6 +17,7 @@ from .templates import Scope
 log = logging.getLogger(__name__)
 SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 TENANT = "00000000-0000-4000-8000-000000000002"
+_LOCKS = "/providers/microsoft.authorization/locks/"
 
 
 class Manager:
@@ -59,6 +60,8 @@ class Manager:
             raise ArmError("SubscriptionNotFound", f"The subscription '{subscription}' could not be found.", 404)
         if not rest:
             return 200, _subscription(), {}
+        if method == "DELETE":
+            self._check_unlocked(path)
         if match := re.fullmatch(r"/providers/([^/]+)(?:/((?:un)?register))?", rest, re.IGNORECASE):
             return self._provider(match[1], (match[2] or "").lower())
         if re.match(r"/providers/Microsoft\.KeyVault/(locations/[^/]+/)?deletedVaults", rest, re.IGNORECASE):
@@ -92,6 +95,18 @@ class Manager:
         if there is None:
             raise ArmError("ResourceGroupNotFound", f"Resource group '{group}' could not be found.", 404)
         return Scope(subscription, there["name"], there["location"], TENANT)
+
+    def _check_unlocked(self, path: str) -> None:
+        """Source: Azure Resource Manager documentation, "Lock your Azure resources to protect your infrastructure"."""
+        locks = (each["id"].lower().partition(_LOCKS) for each in self._act.all())
+        scopes = [scope for scope, lock, _ in locks if lock and f"{path.lower()}/".startswith(f"{scope}/")]
+        if scopes and _LOCKS not in path.lower():
+            raise ArmError(
+                "ScopeLocked",
+                f"The scope '{path}' cannot perform delete operation because following scope(s) are locked: "
+                f"'{scopes[0]}'. Please remove the lock and try again.",
+                409,
+            )
 
     def _provider(self, name: str, action: str) -> Answer:
         known = next((each for each in PROVIDERS if each.lower() == name.lower()), None)
