@@ -107,6 +107,8 @@ class Cloud:
 
     def logs(self, function: str | None = None) -> list[LogLine]:
         """What the functions wrote since the test began."""
+        if function is not None:
+            self._check_function(function, {*self.app.functions, *self.app.apis})
         return [line for line in self.simulator.logs() if function is None or line.function == function]
 
     def _declared(self, kind: type[R], name: str) -> R:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..codec import dumps
+from ..errors import FaaSBridgeError
 from . import projects
 
 if TYPE_CHECKING:
@@ -81,8 +82,14 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
 
     provider = getattr(request, "param", None) or _providers(request.config)[0]
     stage = request.config.getoption("--stage") or projects.defaults()[1]
-    root = projects.project_root(request.path)
-    run = running((root, provider, stage), lambda: projects.start(root, provider, stage))
+    run, fault = None, ""
+    try:
+        root = projects.project_root(request.path)
+        run = running((root, provider, stage), lambda: projects.start(root, provider, stage))
+    except FaaSBridgeError as error:
+        fault = str(error)
+    if run is None:
+        pytest.fail(fault, pytrace=False)  # outside of `except`, or the frames that led to it were shown as well
     with fresh(run) as cloud:
         yield cloud
 

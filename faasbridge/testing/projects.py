@@ -41,13 +41,16 @@ def importable(root: Path) -> None:
 
 
 def start(root: Path, provider_name: str, stage_name: str) -> Running:
-    """The project's app, running on the provider."""
-    from ..config import Project, load_app
+    """The project's app, running on the provider. Raises ConfigError, also for what the app raises at its import."""
+    from ..config import Project, describe, load_app
     from ..plugins import provider
     from .running import started
 
     project = Project.load(root)
-    app = load_app(project.app_ref, project.root).load()
+    try:
+        app = load_app(project.app_ref, project.root).load()
+    except (Exception, SystemExit) as error:
+        raise ConfigError(describe(error, project.root)) from error
     chosen = provider(provider_name)
     stage = project.stage(stage_name, provider_name)
     return started(app, provider_name, chosen.simulator(stage, test=True), message_bytes(stage.targets))

@@ -135,6 +135,7 @@ from faasbridge import ConfigError
     (lambda c: c.client("htp"), "did you mean 'http'"),
     (lambda c: c.dead_letters("wrk"), "did you mean 'work'"),
     (lambda c: c.invoke("wrk"), "did you mean 'work'"),
+    (lambda c: c.logs("wrk"), "did you mean 'work'"),
     (lambda c: c.set_secret("tokn", "x"), "did you mean 'token'"),
 ])
 def test_names(cloud, call, text):
@@ -142,7 +143,7 @@ def test_names(cloud, call, text):
         call(cloud)
 """,
     )
-    result.assert_outcomes(passed=6)
+    result.assert_outcomes(passed=7)
 
 
 def test_an_event_that_the_function_is_never_given_is_refused(project: pytest.Pytester) -> None:
@@ -246,6 +247,33 @@ def test_the_provider_can_come_from_the_environment(project: pytest.Pytester, mo
     result = run(project, "def test_x(cloud):\n    pass\n")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*there is no provider 'nowhere'*"])
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "app", "says"),
+    [
+        (["--provider", "locl"], {}, APP, "there is no provider 'locl'; did you mean 'local'?"),
+        (["--stage", "Prod_1"], {}, APP, "'Prod_1' is no name for a stage: *"),
+        ([], {"FAASBRIDGE_PYTHON": "2.7"}, APP, "FAASBRIDGE_PYTHON is one of 3.11, *, not '2.7'"),
+        ([], {}, f"{APP}\ndef (\n", "sample.py:*: the app cannot be imported: SyntaxError: *"),
+        ([], {}, f"{APP}\n\napp.queue('jobs')\n", "sample.py:*: queue 'jobs' is declared already at *"),
+    ],
+)
+def test_what_keeps_the_app_from_running_is_one_sentence(
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    environment: dict[str, str],
+    app: str,
+    says: str,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    pytester.makefile(".toml", pyproject=SETTINGS.format(module="sample"))
+    pytester.makepyfile(sample=app, test_sample="def test_x(cloud):\n    pass\n")
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", *options)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_x*", says, "*short test summary*"], consecutive=True)
 
 
 def test_an_empty_choice_of_providers_is_a_usage_error(project: pytest.Pytester) -> None:
