@@ -14,7 +14,7 @@ import pytest
 from faasbridge import App, ConfigError
 from faasbridge.spec import FunctionSpec
 from faasbridge_gcp.events import decode_json
-from faasbridge_gcp.template import names
+from faasbridge_gcp.template import Template, names
 from faasbridge_gcp.template.document import DESCRIBED, LABELLED, TYPES
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -329,6 +329,50 @@ def test_what_exists_already_is_only_referred_to() -> None:
         if each["member"] == f"serviceAccount:{member}"
     }
     assert found["projects/_/buckets/their-files"] == "roles/storage.legacyBucketWriter"
+
+
+def people(name: str, project: str | None = "acme") -> Template:
+    """Of an app that reads a table that exists, and handles its changes."""
+    app = App("shop")
+    rows = app.table("rows", key="id", existing=True)
+    rows.on_change(name="work", uses=[rows.get])(handler)
+    return template(app, stage(settings={"existing": {"rows": name}, **({"project": project} if project else {})}))
+
+
+def test_a_table_of_the_stages_own_project_may_be_named_in_full() -> None:
+    made = people("projects/acme/databases/crm/documents/people")
+    assert made == people("crm/people") == people("/crm/people/")
+    (right,) = [each for each in made["bindings"] if each["role"] == "roles/datastore.viewer"]
+    assert right["condition"]["expression"] == 'resource.name == "projects/${project}/databases/crm"'
+
+
+@pytest.mark.parametrize("project", ["acme", None])
+def test_a_table_of_another_project_is_refused_since_a_right_on_it_is_given_there(project: str | None) -> None:
+    with pytest.raises(ConfigError, match=r"table 'rows' is in project 'others'.*DATABASE/COLLECTION"):
+        people("projects/others/databases/crm/documents/people", project)
+
+
+@pytest.mark.parametrize(
+    "given", ["their-files", "gs://their-files", "gs://their-files/", "projects/_/buckets/their-files"]
+)
+def test_a_bucket_that_exists_is_named_in_each_form_that_google_has(given: str) -> None:
+    app = App("shop")
+    files = app.bucket("files", existing=True)
+    files.on_create(name="work", uses=[files.get])(handler)
+    made = template(app, stage(settings={"existing": {"files": given}}))
+    assert made["addresses"] == {"FAASBRIDGE_BUCKET_FILES": "their-files"}
+    assert [
+        each["name"].rpartition("/notificationConfigs/")[0] for each in of_type(made, "storage.notification").values()
+    ] == ["projects/_/buckets/their-files"]
+    assert [each["resource"] for each in made["bindings"] if "resource" in each] == ["projects/_/buckets/their-files"]
+
+
+@pytest.mark.parametrize("given", ["gs://their-files/in", "Their Files", "projects/acme/buckets/their-files", ""])
+def test_what_names_no_bucket_is_refused(given: str) -> None:
+    app = App("shop")
+    app.bucket("files", existing=True)
+    with pytest.raises(ConfigError, match=r"\.gcp\.existing\]: bucket 'files' is the name of a bucket"):
+        template(app, stage(settings={"existing": {"files": given}}))
 
 
 def test_a_kind_that_no_kit_makes_is_named() -> None:

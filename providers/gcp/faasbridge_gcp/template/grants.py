@@ -42,9 +42,9 @@ def table(resource: ResourceSpec, rights: frozenset[str], stage: Stage) -> list[
     """On the project, for a database has no policy of its own; the condition is what limits it."""
     if not rights:
         return []
-    project, database, _ = sources.table_place(resource, stage)
+    database, _ = sources.table_place(resource, stage)
     role = "datastore.viewer" if rights <= _ROWS_READ else "datastore.user"
-    expression = f'resource.name == "projects/{project}/databases/{database}"'
+    expression = f'resource.name == "projects/${{project}}/databases/{database}"'
     condition = {"title": f"faasbridge-{database}"[:100], "expression": expression}
     return [{"on": "project", "role": f"roles/{role}", "condition": condition}]
 

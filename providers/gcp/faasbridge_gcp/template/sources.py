@@ -7,6 +7,7 @@ Sources: Cloud Storage documentation, "Pub/Sub notifications", "CORS configurati
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +22,7 @@ from . import functions, messages, names
 from .settings import of_resource, of_stage
 
 _SIZE = "x-goog-content-length-range"  # of a signed PUT with `max_bytes`; see `drivers.bucket`
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _MOST_RETRIES = 5
 _EVENTS = {"create": "OBJECT_FINALIZE", "delete": "OBJECT_DELETE"}
 
@@ -80,7 +82,7 @@ def is_ordered(resource: ResourceSpec) -> bool:
 def bucket(resource: ResourceSpec, stage: Stage) -> dict[str, Any]:
     """Private, whatever anybody grants, and encrypted, as every bucket is."""
     if resource.existing:
-        names.existing_name(resource, stage)
+        bucket_address(resource, stage)
         return {}
     body: dict[str, Any] = {
         "location": of_stage(stage, "bucket_location", "${region}"),
@@ -139,9 +141,17 @@ def bucket_inbox(resource: ResourceSpec, function: FunctionSpec, stage: Stage) -
 
 
 def bucket_address(resource: ResourceSpec, stage: Stage) -> str:
-    if resource.existing:
-        return names.existing_name(resource, stage)
-    return names.bucket_name(resource.name, stage).removeprefix("projects/_/buckets/")
+    """Its name in the world. One that exists already may be named as Google's tools and APIs do."""
+    if not resource.existing:
+        return names.bucket_name(resource.name, stage).removeprefix("projects/_/buckets/")
+    given = names.existing_name(resource, stage)
+    found = given.removeprefix("gs://").removeprefix("projects/_/buckets/").rstrip("/")
+    if not _BUCKET.fullmatch(found):
+        raise ConfigError(
+            f"[tool.faasbridge.stages.{stage.name}.gcp.existing]: bucket {resource.name!r} is the name of a bucket, "
+            f"not {given!r}"
+        )
+    return found
 
 
 # Tables
@@ -150,7 +160,7 @@ def bucket_address(resource: ResourceSpec, stage: Stage) -> str:
 def table(resource: ResourceSpec, stage: Stage) -> dict[str, Any]:
     """A collection of the stage's database: its indexes, and the field that ends a row's life."""
     if resource.existing:
-        names.existing_name(resource, stage)
+        table_place(resource, stage)
         return {}
     database = names.database_name(stage)
     group = f"{database}/collectionGroups/{resource.name}"
@@ -201,12 +211,7 @@ def table_inbox(resource: ResourceSpec, function: FunctionSpec, stage: Stage) ->
     """Eventarc calls the table's forwarder, which publishes to one topic a table."""
     id = names.logical_id("table", resource.name)
     part, topic_name = names.owner("table", resource.name, "changes"), f"{resource.name}-table-changes"
-    project, database, collection = table_place(resource, stage)
-    if project != "${project}":
-        raise ConfigError(
-            f"{function.location}: table {resource.name!r} is in project {project}, and Eventarc tells changes only to "
-            "functions of the project that the database is in"
-        )
+    database, collection = table_place(resource, stage)
     trigger = {
         "triggerRegion": of_stage(stage, "database_location", "${region}"),
         "eventType": "google.cloud.firestore.document.v1.written",
@@ -243,24 +248,29 @@ def _forwarder(resource: ResourceSpec) -> str:
     return f"{resource.name}.changes"
 
 
-def table_place(resource: ResourceSpec, stage: Stage) -> tuple[str, str, str]:
-    """Project, database and collection. One that exists already is `projects/P/databases/D/documents/C`, or `D/C`."""
+def table_place(resource: ResourceSpec, stage: Stage) -> tuple[str, str]:
+    """Database and collection, of the stage's project. One that exists already is `D/C`, or
+    `projects/P/databases/D/documents/C` with the project that the stage names."""
     if not resource.existing:
-        return "${project}", names.database_name(stage).rpartition("/")[2], resource.name
+        return names.database_name(stage).rpartition("/")[2], resource.name
+    where = f"[tool.faasbridge.stages.{stage.name}.gcp.existing]"
     parts = names.existing_name(resource, stage).strip("/").split("/")
-    if len(parts) == 2:
-        return "${project}", parts[0], parts[1]
     if len(parts) == 6 and parts[::2] == ["projects", "databases", "documents"]:
-        return parts[1], parts[3], parts[5]
-    raise ConfigError(
-        f"[tool.faasbridge.stages.{stage.name}.gcp.existing]: table {resource.name!r} is DATABASE/COLLECTION, "
-        f"not {'/'.join(parts)!r}"
-    )
+        if parts[1] != of_stage(stage, "project", None):
+            raise ConfigError(
+                f"{where}: table {resource.name!r} is in project {parts[1]!r}. A right on a table is given on its "
+                "project, its changes are told only there, and a deployment is of one project: one of the stage's own "
+                "is DATABASE/COLLECTION"
+            )
+        parts = [parts[3], parts[5]]
+    if len(parts) != 2:
+        raise ConfigError(f"{where}: table {resource.name!r} is DATABASE/COLLECTION, not {'/'.join(parts)!r}")
+    return parts[0], parts[1]
 
 
 def table_address(resource: ResourceSpec, stage: Stage) -> str:
-    project, database, collection = table_place(resource, stage)
-    return f"projects/{project}/databases/{database}/documents/{collection}"
+    database, collection = table_place(resource, stage)
+    return f"projects/${{project}}/databases/{database}/documents/{collection}"
 
 
 def _quoted(field: str) -> str:
