@@ -230,3 +230,32 @@ def test_protected_tables_are_neither_destroyed_nor_removed(make: Make) -> None:
     unprotected.deploy()
     unprotected.destroy()
     assert unprotected.deployer().status()["deployed"] is False
+
+
+def waiting(life: Deployment) -> dict[str, list[bytes]]:
+    """What waits in each subscription of the stage, by its name without app, stage and digest."""
+    api, found = life.calm.get("subscriber"), {}
+    for each in api.list_subscriptions(project=f"projects/{PROJECT}"):
+        if each.name.startswith(life.of("subscriptions", "")):
+            request = {"subscription": each.name, "max_messages": 10, "return_immediately": True}
+            received = api.pull(request=request).received_messages
+            topic = each.topic.removeprefix(life.of("topics", ""))
+            found[topic] = sorted(one.message.data for one in received)
+    return found
+
+
+@pytest.mark.filterwarnings("ignore:The return_immediately")
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_queue_that_gets_or_loses_its_order_keeps_messages_and_dead_letters(make: Make, ordered: bool) -> None:
+    """An order cannot be changed, so another subscription takes over."""
+    life = make()
+    life.app.queue("jobs", ordered=not ordered)
+    life.deploy()
+    for topic, data in (("jobs", b"waiting"), ("jobs-dead", b"dead")):
+        message = {"data": data, "ordering_key": "" if ordered else "key"}
+        life.calm.get("publisher").publish(topic=life.of("topics", topic), messages=[message])
+    life.app = App(life.stage.app)
+    life.app.queue("jobs", ordered=ordered)
+    life.deploy()
+    assert life.plan().changes == ()
+    assert waiting(life) == {"jobs": [b"waiting"], "jobs-dead": [b"dead"]}

@@ -1,7 +1,8 @@
-"""An inbox that another takes over from: what waits in it is published again, for its function alone.
+"""A subscription that another takes over from: what waits in it is published again, of an inbox for its function only.
 
-A filter and an order cannot be changed, so a handler with another filter has another subscription. It is there already
-when the old one goes. Where nobody takes over, the function is gone, and what waited for it with it.
+A filter and an order cannot be changed, so a handler with another filter has another subscription, and so has a queue
+that gets an order, and its dead letters. The new one is there already when the old one goes. Where nobody takes over,
+function or queue is gone, and what waited with it.
 Source: Pub/Sub documentation, "Filter messages from a subscription".
 """
 
@@ -14,6 +15,7 @@ from google.api_core.grpc_helpers import wrap_errors
 from google.pubsub_v1.types import PullRequest
 
 from .. import wire
+from ..template.document import NAME_LABEL, Template, owner_labels
 from .connection import Cloud
 from .kinds import Found
 
@@ -21,8 +23,23 @@ _BATCH = 100
 _WAIT_S = 5.0
 
 
-def drain(cloud: Cloud, inbox: Found, function: str) -> None:
-    """`function` is the one that goes on with another inbox at the same topic."""
+def heir_of(found: Found, template: Template) -> str | None:
+    """Whose messages those of a subscription are from now on: a function's name, or nothing where the subscription is
+    the only one of its topic, a queue's or its dead letters'. None where nobody takes over."""
+    part = found.owner.get("part")
+    for each in template["resources"].values():
+        if each["type"] == "pubsub.subscription" and each["body"]["topic"] == found.body["topic"]:
+            owner = each["owner"]
+            if part == owner.get("part"):
+                if owner_labels(owner)[NAME_LABEL] == found.owner["name"]:
+                    return owner["name"] if part == "inbox" else ""
+            elif "inbox" not in (part, owner.get("part")):  # dead letters that are a declared queue now, or no more
+                return ""
+    return None
+
+
+def drain(cloud: Cloud, inbox: Found, heir: str) -> None:
+    """`heir` is as `heir_of` says."""
     api = cloud.get("subscriber")
     try:
         api.modify_push_config(request={"subscription": inbox.name, "push_config": {}})
@@ -33,7 +50,7 @@ def drain(cloud: Cloud, inbox: Found, function: str) -> None:
                     continue
                 again: dict[str, Any] = {
                     "data": each.message.data,
-                    "attributes": {**each.message.attributes, wire.FOR: function},
+                    "attributes": {**each.message.attributes, **({wire.FOR: heir} if heir else {})},
                     "ordering_key": each.message.ordering_key,
                 }
                 published = cloud.get("publisher").publish(topic=inbox.body["topic"], messages=[again])

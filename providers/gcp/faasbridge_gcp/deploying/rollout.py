@@ -17,11 +17,11 @@ from faasbridge.errors import DeployError
 from faasbridge.provider import Stage
 
 from ..template import names
-from ..template.document import NAME_LABEL, TYPES, Owner, labels, owner_labels
+from ..template.document import TYPES, Owner, labels
 from . import policies, secrets
 from .artifacts import Artifacts
 from .connection import Cloud, faults, patient
-from .draining import drain
+from .draining import drain, heir_of
 from .holding import held, is_own
 from .logs import last_words
 from .overtaking import refuse_overtaken
@@ -55,7 +55,7 @@ class Rollout:
         run = self._run = _Run(steps, planned)
         self._urls = dict(planned.urls)
         self._source = (_artifacts_of(planned), planned.artifact.sha256)
-        self._heirs = _inboxes_of(planned)
+        self._template = planned.template
         makes, goes = _by_type(planned, ("create", "update", "replace")), _by_type(planned, ("delete",))
         changes: dict[str, list[policies.Change]] = {}
         for change in planned.changes:
@@ -115,8 +115,8 @@ class Rollout:
     def _remove(self, action: Action) -> None:
         assert action.found is not None
         if action.type == "pubsub.subscription":
-            heir = self._heirs.get((action.owner["name"], action.found.body["topic"]))
-            if action.owner.get("part") == "inbox" and heir is not None:
+            heir = heir_of(action.found, self._template)
+            if heir is not None:
                 drain(self._cloud, action.found, heir)
         self._delete(action)
 
@@ -247,15 +247,6 @@ def _services_again(planned: Planned) -> Iterator[Action]:
         service = planned.template["resources"].get(id)
         if each.type == "functions.function" and service and service["body"] and id not in there:
             yield Action("create", "run.service", id, service["name"], service["owner"], service["body"])
-
-
-def _inboxes_of(planned: Planned) -> Mapping[tuple[str, str], str]:
-    """Label of a function's name and topic of its inbox -> the function."""
-    return {
-        (owner_labels(each["owner"])[NAME_LABEL], each["body"]["topic"]): each["owner"]["name"]
-        for each in planned.template["resources"].values()
-        if each["type"] == "pubsub.subscription" and each["owner"].get("part") == "inbox"
-    }
 
 
 def _fault(task: Any, error: BaseException) -> BaseException:
