@@ -17,7 +17,7 @@ from faasbridge.errors import ConfigError
 from faasbridge.provider import Stage
 from faasbridge.spec import FunctionSpec, ResourceSpec
 
-from .template import grants, names, sources
+from .template import grants, names, sources, tables
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class BucketKit(Kit):
 
 class TableKit(Kit):
     def synthesize(self, resource: ResourceSpec, stage: Stage) -> Mapping[str, Any]:
-        return sources.table(resource, stage)
+        return tables.table(resource, stage)
 
     def grant(self, resource: ResourceSpec, rights: frozenset[str], stage: Stage) -> Mapping[str, Any]:
         return {"bindings": grants.table(resource, rights, stage)}
 
     def subscribe(self, resource: ResourceSpec, function: FunctionSpec, stage: Stage) -> Mapping[str, Any]:
-        return sources.table_inbox(resource, function, stage)
+        return tables.inbox(resource, function, stage)
 
 
 class QueueKit(Kit):

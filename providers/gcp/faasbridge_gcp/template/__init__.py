@@ -3,7 +3,8 @@
 document     what a template holds, and how fragments become one
 names        logical ids, names in the project           settings    options of functions, settings of a stage
 messages     topics, inboxes and their dead letters      grants      rights as roles on resources
-sources      queues, topics, buckets, tables, schedules: what feeds an inbox
+sources      queues, topics, buckets, schedules: what feeds an inbox
+tables       a stage's database, and the changes in it
 functions    what runs, in whose name, and who may call it
 """
 
@@ -17,7 +18,7 @@ from faasbridge.errors import ConfigError
 from faasbridge.provider import ResourceKit, Stage
 from faasbridge.spec import AppSpec, FunctionSpec, ResourceSpec
 
-from . import functions, grants, messages, names, sources
+from . import functions, grants, messages, names, sources, tables
 from .document import Document, Template
 
 __all__ = ["Template", "synthesize"]
@@ -134,7 +135,7 @@ class _Synthesis:
         if resource.kind == "bucket":
             return sources.bucket_address(resource, self.stage)
         if resource.kind == "table":
-            return sources.table_address(resource, self.stage)
+            return tables.address(resource, self.stage)
         if resource.existing:
             return names.existing(resource, self.stage, f"{resource.kind}s")
         made = self.document.resources.get(names.logical_id(resource.kind, resource.name))

@@ -12,7 +12,7 @@ from typing import Any
 from faasbridge.provider import Stage
 from faasbridge.spec import ResourceSpec
 
-from . import messages, names, sources
+from . import messages, names, sources, tables
 
 # Reading needs the right to list as well: without it a missing object is answered 403. Overwriting is deleting, so
 # writing needs that right; legacyBucketWriter has both and cannot read.
@@ -42,7 +42,7 @@ def table(resource: ResourceSpec, rights: frozenset[str], stage: Stage) -> list[
     """On the project, for a database has no policy of its own; the condition is what limits it."""
     if not rights:
         return []
-    database, _ = sources.table_place(resource, stage)
+    database, _ = tables.place(resource, stage)
     role = "datastore.viewer" if rights <= _ROWS_READ else "datastore.user"
     expression = f'resource.name == "projects/${{project}}/databases/{database}"'
     condition = {"title": f"faasbridge-{database}"[:100], "expression": expression}
