@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from base64 import b64decode
 from dataclasses import replace
@@ -280,6 +281,36 @@ def test_options_reach_the_function() -> None:
     assert (admin["ingressSettings"], admin["maxInstanceRequestConcurrency"]) == ("ALLOW_INTERNAL_ONLY", 8)
     assert admin["availableCpu"] == "1", "several requests at a time need a whole one"
     assert function_body("arrived")["serviceConfig"]["availableMemory"] == "128Mi", "the least there is"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cpu": "0.5", "concurrency": 10}, "cpu='0.5' takes one request at a time, not concurrency=10"),
+        ({"cpu": "lots"}, "cpu is '1', '2', '4', '6', '8' or a fraction from '0.08', not 'lots'"),
+        ({"cpu": "1.5"}, "or a fraction from '0.08', not '1.5'"),
+        ({"cpu": "0.01"}, "or a fraction from '0.08', not '0.01'"),
+        ({"cpu": "0.4", "memory_mb": 1024}, "memory_mb=1024 needs cpu='0.5' or more, not '0.4'"),
+        ({"cpu": "0.5", "memory_mb": 1025}, "memory_mb=1025 needs cpu='1' or more, not '0.5'"),
+        ({"min_instances": 5, "max_instances": 2}, "min_instances=5 is more than max_instances=2"),
+        ({"vpc_egress": "all"}, "vpc_egress says nothing without a vpc_connector"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options: dict[str, Any], message: str) -> None:
+    app = App("shop")
+    memory = options.pop("memory_mb", 256)
+    app.queue("jobs").on_message(name="work", memory_mb=memory, gcp=options)(handler)
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        template(app)
+
+
+@pytest.mark.parametrize(
+    ("options", "cpu"), [({"cpu": "0.5"}, "0.5"), ({"cpu": "2", "concurrency": 80}, "2"), ({"concurrency": 2}, "1")]
+)
+def test_options_that_go_together_are_taken(options: dict[str, Any], cpu: str) -> None:
+    app = App("shop")
+    app.queue("jobs").on_message(name="work", gcp=options)(handler)
+    assert template(app)["resources"]["function:work"]["body"]["serviceConfig"]["availableCpu"] == cpu
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 from faasbridge.errors import ConfigError
@@ -36,6 +36,8 @@ _INGRESS = {
 }
 _EGRESS = {"all": "ALL_TRAFFIC", "private-ranges": "PRIVATE_RANGES_ONLY"}
 _FORWARDER_MB = 256
+_CPUS, _FRACTION, _LEAST_CPU = ("1", "2", "4", "6", "8"), re.compile(r"0?\.[0-9]{1,3}"), 0.08
+_CPU_OF_MEMORY = ((1024, "1"), (512, "0.5"))  # more than so many MB need so much
 PRIVATE = {"uniformBucketLevelAccess": {"enabled": True}, "publicAccessPrevention": "enforced"}
 
 
@@ -51,15 +53,21 @@ def function(spec: FunctionSpec, stage: Stage, environment: Mapping[str, str], b
         "environmentVariables": _environment(stage, {"FAASBRIDGE_FUNCTION": spec.name, **environment}),
         **_common(spec.name, stage),
     }
-    cpu = options.get("cpu") or ("1" if options.get("concurrency", 1) > 1 else None)
-    if cpu:  # of itself the memory decides; several requests at a time need a whole one
-        config["availableCpu"] = str(cpu)
+    if cpu := _cpu(spec):
+        config["availableCpu"] = cpu
+    if options.get("min_instances", 0) > options.get("max_instances", inf):
+        raise ConfigError(
+            f"{spec.location}: min_instances={options['min_instances']} is more than "
+            f"max_instances={options['max_instances']}"
+        )
     for option, field in (("min_instances", "minInstanceCount"), ("max_instances", "maxInstanceCount")):
         if option in options:
             config[field] = options[option]
     if "vpc_connector" in options:
         config["vpcConnector"] = options["vpc_connector"]
         config["vpcConnectorEgressSettings"] = _chosen(spec, "vpc_egress", _EGRESS, "private-ranges")
+    elif "vpc_egress" in options:
+        raise ConfigError(f"{spec.location}: vpc_egress says nothing without a vpc_connector")
     made = _made(id, spec.name, stage, config)
     service = f"{id}:service"
     if spec.trigger.kind == "http":
@@ -226,6 +234,30 @@ def _timeout_s(spec: FunctionSpec) -> int:
             f"timeout_s={spec.timeout_s:g}, and Google Cloud gives {most} s at most"
         )
     return max(1, ceil(spec.timeout_s))
+
+
+def _cpu(spec: FunctionSpec) -> str | None:
+    """None where the memory decides. Raises ConfigError for one that the rest does not go with.
+
+    Source: Cloud Run documentation, "Configure CPU limits for services"."""
+    options = of_function(spec)
+    concurrency = options.get("concurrency", 1)
+    cpu = options.get("cpu")
+    if not cpu:
+        return "1" if concurrency > 1 else None
+    cpu = str(cpu)
+    whole, fraction = cpu in _CPUS, _FRACTION.fullmatch(cpu)
+    if not whole and not (fraction and float(cpu) >= _LEAST_CPU):
+        wholes = ", ".join(map(repr, _CPUS))
+        raise ConfigError(f"{spec.location}: cpu is {wholes} or a fraction from '{_LEAST_CPU}', not {cpu!r}")
+    if whole:
+        return cpu
+    if concurrency > 1:
+        raise ConfigError(f"{spec.location}: cpu={cpu!r} takes one request at a time, not concurrency={concurrency}")
+    for memory, least in _CPU_OF_MEMORY:
+        if spec.memory_mb > memory and float(cpu) < float(least):
+            raise ConfigError(f"{spec.location}: memory_mb={spec.memory_mb} needs cpu={least!r} or more, not {cpu!r}")
+    return cpu
 
 
 def _chosen(spec: FunctionSpec, option: str, values: Mapping[str, str], default: str) -> str:
