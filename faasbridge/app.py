@@ -12,6 +12,7 @@ from .declaring import (
     is_async,
     merge,
     rights_of,
+    takes,
 )
 from .errors import ConfigError
 from .resources.base import Resource
@@ -90,6 +91,8 @@ class Api:
         check_options(self.options, ("memory_mb", "timeout_s"), self.location)
         if isinstance(cors, str):
             raise ConfigError(f"{self.location}: cors= takes a list of origins, such as [{cors!r}]")
+        if auth is not None and not (callable(auth) and takes(auth, 1)):  # type: ignore[redundant-expr]
+            raise ConfigError(f"{self.location}: auth= is a function from request to claims, or None, not {auth!r}")
         if prefix and (not prefix.startswith("/") or prefix.endswith("/") or "{" in prefix):
             raise ConfigError(
                 f"{self.location}: prefix= starts with '/' and ends without, such as '/admin', not {prefix!r}"
@@ -327,6 +330,11 @@ class App(Api):
             if is_async(fn):
                 raise ConfigError(
                     f"{location}: middleware {fn.__qualname__} is a plain def; call_next waits for async handlers"
+                )
+            if not takes(fn, 2):
+                raise ConfigError(
+                    f"{location}: middleware {fn.__qualname__} is called with (event, call_next); give it both "
+                    "parameters"
                 )
             self.chain.append(fn)
             self.chain_modules.append(module)

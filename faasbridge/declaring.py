@@ -62,6 +62,16 @@ def is_async(handler: Any) -> bool:
     return code is not None and bool(code.co_flags & 0x80)  # inspect.CO_COROUTINE, without importing inspect
 
 
+def takes(function: Any, count: int) -> bool:
+    """Whether it can be called with that many arguments; True where that does not show, of a partial say."""
+    code = getattr(function, "__code__", None)  # inspect.signature would do it all, and costs a cold start its import
+    if code is None:
+        return True
+    count += hasattr(function, "__self__")  # a bound method
+    required = code.co_argcount - len(function.__defaults__ or ())
+    return required <= count and (count <= code.co_argcount or bool(code.co_flags & 0x04))  # inspect.CO_VARARGS
+
+
 def check_options(options: Mapping[str, Any], known: Sequence[str], location: str) -> None:
     for name, value in options.items():
         if name in known:

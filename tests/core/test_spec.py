@@ -344,6 +344,10 @@ def test_a_handler_without_a_name_needs_one(handler: Any) -> None:
         (lambda app: app.api("x", cors="*"), "cors= takes a list"),
         (lambda app: app.include(".jobs"), "modules by their full names"),
         (lambda app: app.middleware(5), "middleware is a function"),
+        (lambda app: app.middleware(_message), r"_message is called with \(event, call_next\); give it both"),
+        (lambda app: app.middleware(lambda a, b, c: None), "give it both parameters"),
+        (lambda app: app.api("x", auth=5), "auth= is a function from request to claims, or None, not 5"),
+        (lambda app: app.api("x", auth=lambda: None), "auth= is a function from request to claims"),
     ],
 )
 def test_a_mistake_is_refused_at_its_line(declare: Any, says: str) -> None:
@@ -352,3 +356,22 @@ def test_a_mistake_is_refused_at_its_line(declare: Any, says: str) -> None:
 
 
 def _message(message: Message) -> None: ...
+
+
+def test_middleware_and_auth_may_be_whatever_can_be_called_so() -> None:
+    class Guard:
+        def auth(self, request: Request) -> dict[str, Any]:
+            return {}
+
+        def __call__(self, event: Any, call_next: Any, *, log: bool = False) -> Any:
+            return call_next(event)
+
+    app = App("right")
+    guard = Guard()
+    app.api("a", auth=guard.auth)
+    app.api("b", auth=functools.partial(guard.auth))
+    app.middleware(guard)
+    app.middleware(guard.__call__)
+    app.middleware(lambda *both: None)
+    app.middleware(lambda event, call_next, log=False: None)
+    assert len(app.chain) == 4
