@@ -45,6 +45,10 @@ LIMITS = Limits(
         "name_chars": f"{_DOCS}/functions/docs/reference/rest/v2/projects.locations.functions/create",
     },
     caveats={
+        "attempts-turned-away": (
+            "a message that finds no free instance is answered 429, which Pub/Sub counts as an attempt that failed: "
+            f"{_DOCS}/pubsub/docs/handling-failures"
+        ),
         "delay": f"Pub/Sub delivers at once, so delay_s raises ValueError: {_PUBSUB}",
         "http-reserved-paths": f"/robots.txt and /favicon.ico never reach a function: {_FRAMEWORK}",
         "http-google-paths": (

@@ -38,7 +38,7 @@ def faasbridge_checks(spec: AppSpec, stage: Stage) -> Iterable[Finding]:
         synthesize(spec, stage, kits("gcp"))
     except ConfigError as error:
         return [Finding("gcp.template", str(error))]
-    return list(functions.findings(spec.functions))
+    return list(functions.findings(spec))
 
 
 class Gcp:

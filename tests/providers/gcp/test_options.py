@@ -68,3 +68,16 @@ def test_paths_that_google_keeps_for_itself_are_found() -> None:
     found = [(each.severity, each.message.partition(" ")[0]) for each in faasbridge_checks(app.spec(), stage)]
     assert sorted(found) == [("error", "/_ah/warmup"), ("error", "/eventlog"), ("warning", "/healthz")]
     assert faasbridge_checks(app.spec(), Stage("shop", "dev", "aws", Path())) == []
+
+
+def test_instances_that_turn_messages_away_use_up_attempts() -> None:
+    """Of an ordered queue one message is out at a time, and an api's caller sees that it was turned away."""
+    app = App("shop", gcp={"max_instances": 20})
+    app.get("/")(lambda request: None)
+    app.queue("line", ordered=True).on_message(name="in_line", gcp={"max_instances": 1})(lambda message: None)
+    app.queue("jobs").on_message(name="work", gcp={"max_instances": 2, "concurrency": 3})(lambda message: None)
+    stage = Stage("shop", "dev", "gcp", Path(), settings={"project": "acme-photos", "region": "europe-west1"})
+    (found,) = faasbridge_checks(app.spec(), stage)
+    assert (found.code, found.severity) == ("gcp.max-instances", "warning")
+    assert "'work' has max_instances=2, so it takes 6 messages at a time" in found.message
+    assert "raise it, or max_attempts" in found.message

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from math import ceil, inf
 from typing import Any
 
 from faasbridge.errors import ConfigError
 from faasbridge.provider import Finding, Stage
-from faasbridge.spec import FunctionSpec
+from faasbridge.spec import AppSpec, FunctionSpec
 
 from ..limits import LIMITS
 from . import names
@@ -102,17 +102,10 @@ def forwarder(
     }
 
 
-def findings(functions: Iterable[FunctionSpec]) -> Iterator[Finding]:
-    """Routes that Cloud Run keeps for itself: requests to them never reach a function."""
-    source = LIMITS.caveats["http-google-paths"]
-    for each in functions:
-        for path, location in {route.path: route.location for route in each.routes}.items():
-            if path == "/eventlog" or f"{path}/".startswith("/_ah/"):
-                yield Finding(
-                    "gcp.path", f"{path} never reaches a function on Google Cloud: {source}", "error", location
-                )
-            elif path.endswith("z"):
-                yield Finding("gcp.path", f"{path} may never reach a function: {source}", "warning", location)
+def findings(spec: AppSpec) -> Iterator[Finding]:
+    for each in spec.functions:
+        yield from _paths(each)
+        yield from _turned_away(each, spec)
 
 
 def pusher(stage: Stage) -> dict[str, Any]:
@@ -158,6 +151,31 @@ def member(name: str, stage: Stage) -> str:
 def drivers_variable(drivers: Mapping[str, str]) -> dict[str, str]:
     """Where a function finds the drivers of third parties' kinds."""
     return {"FAASBRIDGE_DRIVERS": json.dumps(dict(sorted(drivers.items())), separators=(",", ":"))} if drivers else {}
+
+
+def _paths(function: FunctionSpec) -> Iterator[Finding]:
+    """Routes that Cloud Run keeps for itself: requests to them never reach a function."""
+    source = LIMITS.caveats["http-google-paths"]
+    for path, location in {route.path: route.location for route in function.routes}.items():
+        if path == "/eventlog" or f"{path}/".startswith("/_ah/"):
+            yield Finding("gcp.path", f"{path} never reaches a function on Google Cloud: {source}", "error", location)
+        elif path.endswith("z"):
+            yield Finding("gcp.path", f"{path} may never reach a function: {source}", "warning", location)
+
+
+def _turned_away(function: FunctionSpec, spec: AppSpec) -> Iterator[Finding]:
+    """A limit on instances is one on messages, of which Pub/Sub knows nothing."""
+    options, trigger = of_function(function), function.trigger
+    if function.inbox is None or "max_instances" not in options:
+        return
+    if trigger.resource_kind and spec.resource(trigger.resource_kind, trigger.resource).options.get("ordered"):
+        return  # one is out at a time
+    most = options["max_instances"]
+    text = (
+        f"{function.name!r} has max_instances={most}, so it takes {most * options.get('concurrency', 1)} messages at a "
+        f"time: raise it, or max_attempts. {LIMITS.caveats['attempts-turned-away']}"
+    )
+    yield Finding("gcp.max-instances", text, "warning", function.location)
 
 
 def _made(id: str, name: str, stage: Stage, config: dict[str, Any]) -> dict[str, Any]:
