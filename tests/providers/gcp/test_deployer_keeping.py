@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from google.api_core import exceptions
 
 from faasbridge import App
 from faasbridge.errors import ConfigError, DeployError
@@ -259,3 +260,51 @@ def test_a_queue_that_gets_or_loses_its_order_keeps_messages_and_dead_letters(ma
     life.deploy()
     assert life.plan().changes == ()
     assert waiting(life) == {"jobs": [b"waiting"], "jobs-dead": [b"dead"]}
+
+
+def moving(make: Make) -> Deployment:
+    """A deployed bucket with an object and a handler, and another location for it that is not deployed yet."""
+    life = make()
+    life.app.bucket("files").on_create(name="arrived")(handler)
+    life.deploy()
+    bucket_of(life, "files").blob("a").upload_from_string("a")
+    return make(life.app, bucket_location="us-east1")
+
+
+def test_a_bucket_stays_where_its_new_location_is_impossible(make: Make) -> None:
+    life = moving(make)
+
+    def around(operation: str, send: Callable[[], Any]) -> Any:
+        if operation == "storage.POST b":
+            raise exceptions.BadRequest("The specified location constraint is not valid.")
+        return send()
+
+    life.code = CODE.format("two")
+    with pytest.raises(DeployError, match=r"^bucket 'files': .*location constraint is not valid"):
+        life.deploy(around)
+    assert bucket_of(life, "files").blob("a").exists()
+    assert ("update", "function", "arrived") in life.changes(), "nothing else was done either"
+
+
+def test_a_bucket_stays_where_a_function_fails(make: Make) -> None:
+    life = moving(make)
+
+    def around(operation: str, send: Callable[[], Any]) -> Any:
+        if operation == "UpdateFunction":
+            raise exceptions.InvalidArgument("Build failed")
+        return send()
+
+    life.code = CODE.format("two")
+    with pytest.raises(DeployError, match="Build failed"):
+        life.deploy(around)
+    assert bucket_of(life, "files").blob("a").exists()
+
+
+def test_a_bucket_that_is_moved_has_all_that_it_had_but_its_objects(make: Make) -> None:
+    life = moving(make)
+    life.deploy()
+    api = life.calm.get("storage")
+    assert [each.location for each in api.list_buckets(project=PROJECT) if "probe" in each.name] == []
+    assert api.get_bucket(bucket_of(life, "files").name).location == "US-EAST1"
+    assert list(bucket_of(life, "files").list_blobs()) == []
+    assert life.plan().changes == ()

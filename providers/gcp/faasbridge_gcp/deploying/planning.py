@@ -7,7 +7,7 @@ change of the thing; replaced or lost is it only where its main resource is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -112,6 +112,7 @@ class Planner:
             action = self._action(id, each, current.resources.get(place), urls)
             if action is not None:
                 actions.append(action)
+        actions += list(_again(template, actions))
         for place, there in current.resources.items():
             if place not in seen and there.type != "run.service":
                 actions.append(Action("delete", there.type, there.name, there.name, there.owner, {}, there))
@@ -169,6 +170,16 @@ class Planner:
             if change is not None:
                 found.append(change)
         return tuple(found)
+
+
+def _again(template: Template, actions: list[Action]) -> Iterator[Action]:
+    """Notifications that are there, and go with their bucket."""
+    anew = {each.name for each in actions if each.type == "storage.bucket" and each.verb == "replace"}
+    made = {each.id for each in actions}
+    for id, each in template["resources"].items():
+        bucket = each["name"].partition("/notificationConfigs/")[0]
+        if each["type"] == "storage.notification" and bucket in anew and id not in made:
+            yield Action("create", each["type"], id, each["name"], each["owner"], each["body"])
 
 
 def with_urls(body: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, Any]:

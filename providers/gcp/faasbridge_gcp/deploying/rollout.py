@@ -27,9 +27,11 @@ from .logs import last_words
 from .overtaking import refuse_overtaken
 from .planning import CODE_LABEL, Action, Planned, Planner, with_urls
 from .reading import Reader
+from .relocating import relocated, try_locations
 
 _AT_A_TIME = 8
 _BEFORE_FUNCTIONS = TYPES.index("functions.function")
+_AFTER_FUNCTIONS = "storage.notification"  # which a bucket that is made anew needs
 
 
 class Rollout:
@@ -57,10 +59,16 @@ class Rollout:
         self._source = (_artifacts_of(planned), planned.artifact.sha256)
         self._template = planned.template
         makes, goes = _by_type(planned, ("create", "update", "replace")), _by_type(planned, ("delete",))
+        late = relocated(planned.actions)
+        late_names = {each.name for each in late}
+        try_locations(self._reader.kinds["storage.bucket"], late)
         changes: dict[str, list[policies.Change]] = {}
         for change in planned.changes:
-            changes.setdefault(change.type, []).append(change)
+            changes.setdefault(_AFTER_FUNCTIONS if change.name in late_names else change.type, []).append(change)
         for at, type in enumerate(TYPES):
+            if type == _AFTER_FUNCTIONS:
+                yield from run.all([(each, self._make) for each in late])
+                yield from run.all([(change, self._change) for change in changes.pop(type, ())])
             if at == _BEFORE_FUNCTIONS:
                 yield from run.all([(change, self._change) for change in changes.pop(policies.PROJECT, ())])
                 source = [each for each in makes.get(type, ()) if self._needs_source(each)]
@@ -68,7 +76,7 @@ class Rollout:
                     with faults():
                         patient(self._key, planned)
                     yield from self._artifacts.upload(self._source[0], planned.artifact)
-            yield from run.all([(each, self._make) for each in makes.get(type, ())])
+            yield from run.all([(each, self._make) for each in makes.get(type, ()) if each not in late])
             yield from run.all([(change, self._change) for change in changes.pop(type, ())])
         for type in reversed(TYPES):
             yield from run.all([(each, self._remove) for each in goes.get(type, ())])
