@@ -204,7 +204,9 @@ class AzureDeployer:
         queue = queues.get(found["inbox"])
         owner = f"function:{function}" if queue is None else f"queue:{queue}"
         attempts = int(found.get("attempts") or 0)
-        return Inbox(found["inbox"], found["dead_letters"], owner, attempts, of_messages=queue is not None)
+        url, dead = found["inbox"], found["dead_letters"]
+        handled = any(each["inbox"] == dead for each in self._output("inboxes").values())
+        return Inbox(url, dead, owner, attempts, of_messages=queue is not None, handled=handled)
 
     def _letters(self, function: str) -> Letters:
         inbox = self.inbox(function)

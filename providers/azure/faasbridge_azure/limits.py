@@ -85,6 +85,10 @@ LIMITS = Limits(
             "a key has no characters of Unicode's private use area (U+E000 to U+F8FF), nor more than 254 parts: "
             f"{_NAMES}"
         ),
+        "dead-letters-attempts": (
+            "where a queue's dead letters have a handler, `dead-letters` shows 32 of them, and replaying or purging "
+            "some costs others an attempt: https://learn.microsoft.com/rest/api/storageservices/peek-messages"
+        ),
         "table-expiry-events": (
             "a row that expires makes no change event: Cosmos DB's feed of latest versions does not tell of what its "
             f"time to live deletes: {_DOCS}/cosmos-db/change-feed-modes"
