@@ -28,10 +28,10 @@ from .bind import driver_of
 from .client import Client
 from .launch import launch, stop
 from .logs import follow_logs, read_logs
+from .options import check_settings, port_of
 from .release import kinds_of, limits_of
 from .releases import steps, unpack
 from .secrets import secret_values, set_secret, take_over, unset_secret, variable
-from .server import DEFAULT_PORT
 from .simulator import inbox_of
 from .stages import stage_to_json
 from .state import Running, deployed_folder, dev_folder, make_folder, running
@@ -46,6 +46,7 @@ class LocalDeployer:
         self._home = deployed_folder(stage.root, stage.name)
 
     def plan(self, spec: AppSpec, artifact: Artifact) -> Plan:
+        check_settings(self._stage)
         deployed = self._deployed()
         old = AppSpec.from_json(deployed["manifest"]) if deployed else None
         found = steps(old, spec, same_code=self._same(deployed, artifact))
@@ -224,8 +225,7 @@ class LocalDeployer:
                 finally:
                     client.close()
             else:
-                port = int(self._stage.settings.get("port", DEFAULT_PORT))
-                process, _ = launch(stage, self._home, port=port, detached=True, project=self._stage.root)
+                process, _ = launch(stage, self._home, port=port_of(stage), detached=True, project=self._stage.root)
                 # It outlives this process; where this one is the longer-lived, its end must still be taken note of.
                 threading.Thread(target=process.wait, daemon=True).start()
         except FaaSBridgeError:

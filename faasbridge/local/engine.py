@@ -37,12 +37,11 @@ class Engine:
     """Runs one release of an app at a time; `swap` goes on to the next without losing anything."""
 
     def __init__(
-        self, store: Store, logs: LogFiles, *, test: bool, workers: int, tell: Callable[[Invocation | Notice], None]
+        self, store: Store, logs: LogFiles, *, test: bool, tell: Callable[[Invocation | Notice], None]
     ) -> None:
         self.store = store
         self.logs = logs
         self.test = test
-        self.workers = workers
         self.tell = tell
         self.spares = Spares()
         self.spec: AppSpec | None = None
@@ -97,7 +96,7 @@ class Engine:
         return Pool(
             function,
             release.job(function),
-            1 if release.is_ordered(function) else self.workers,
+            1 if release.is_ordered(function) else release.workers,
             self.spares,
             on_idle=self._idle,
             on_outcome=self._outcome,

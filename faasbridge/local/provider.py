@@ -12,6 +12,7 @@ from ..provider import Deployer, Finding, Layout, ResourceKit, Simulator, Stage
 from ..spec import AppSpec
 from .kits import KITS
 from .limits import LIMITS
+from .options import OPTIONS
 from .state import base_folder, running_folder
 
 
@@ -21,7 +22,7 @@ class LocalProvider:
     name = "local"
     runtime = "faasbridge.local"
     limits: Limits = LIMITS
-    options: Mapping[str, type] = {}
+    options: Mapping[str, type] = OPTIONS
 
     def kits(self) -> Iterable[ResourceKit]:
         return cast("Iterable[ResourceKit]", KITS)

@@ -11,6 +11,7 @@ from typing import Any
 from ..limits import Limits, floor
 from ..provider import Stage
 from ..spec import AppSpec, FunctionSpec
+from .options import workers_of
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class Release:
             "item_bytes": self.limits.item_bytes,
             "kinds": dict(self.kinds),
         }
+
+    @property
+    def workers(self) -> int:
+        """Of one function at most."""
+        return workers_of(self.source.stage)
 
     def is_ordered(self, function: FunctionSpec) -> bool:
         trigger = function.trigger

@@ -25,6 +25,7 @@ from . import control, signing
 from .control import Control
 from .engine import Engine
 from .logs import LogFiles
+from .options import DEFAULT_PORT, check_settings
 from .pool import Pool
 from .reading import read_first, read_next
 from .records import Invocation, Notice, iso
@@ -37,15 +38,13 @@ from .store import Store, shared
 from .web import ApiApp, HttpServer, Receive, Scope, Send, listen
 
 GRACE_S = 4.0
-DEFAULT_PORT = 8080
-DEFAULT_WORKERS = 4
 
 
 class LocalServer:
     """Runs an app. `on_event` is told of every invocation and of what else a terminal shows; it must not block.
 
-    All of it lives in the running event loop. `start` raises ConfigError for an app that cannot be loaded, a port or a
-    state folder that is taken.
+    All of it lives in the running event loop. `start` raises ConfigError for an app that cannot be loaded, a wrong
+    setting, a port or a state folder that is taken.
     """
 
     def __init__(
@@ -91,6 +90,7 @@ class LocalServer:
 
     async def start(self) -> None:
         """Returns when the app answers."""
+        check_settings(self.stage)
         make_folder(self.folder)
         self._lock.acquire()
         try:
@@ -108,8 +108,7 @@ class LocalServer:
         self._store = await asyncio.to_thread(shared, self.folder)
         await asyncio.to_thread(self._prepare_store)
         self._logs = LogFiles(self.folder)
-        workers = int(self.stage.settings.get("workers", DEFAULT_WORKERS))
-        self.engine = Engine(self._store, self._logs, test=self.test, workers=workers, tell=self.tell)
+        self.engine = Engine(self._store, self._logs, test=self.test, tell=self.tell)
         self.engine.start()
         try:
             self.read_at = time.time()
@@ -157,6 +156,7 @@ class LocalServer:
             self.read_at = time.time()
             source = self._release.source if stage is None else Source(stage, self.folder, self._release.source.fresh)
             try:
+                check_settings(source.stage)
                 release, ready = await read_next(self.engine, self._release, source)
             except ConfigError as error:
                 self.tell(Notice("broken", str(error), detail=getattr(error, "traceback", "")))
@@ -233,7 +233,7 @@ class LocalServer:
         return app
 
     def _next_port(self) -> int:
-        return self.port + 1 if self.port else 0
+        return self.port + 1 if 0 < self.port < 65535 else 0
 
     async def _internal(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["raw_path"]

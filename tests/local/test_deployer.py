@@ -116,6 +116,13 @@ def test_a_broken_release_fails_and_the_old_one_goes_on(project: Project) -> Non
     assert project.get() == b"three"
 
 
+def test_a_wrong_setting_is_refused_before_anything_is_done(project: Project) -> None:
+    wrong = LocalDeployer(replace(project.stage, settings={"port": 99_999}))
+    with pytest.raises(ConfigError, match="port is a whole number from 0 to 65535, not 99999"):
+        wrong.plan(*project.artifact(SOURCE.format(version="one")))
+    assert not deployed_folder(project.root, "prod").exists()
+
+
 def test_data_is_destroyed_only_when_told_so(project: Project) -> None:
     project.deploy(SOURCE.format(version="one"))
     app = App("demo")
