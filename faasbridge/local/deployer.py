@@ -65,10 +65,12 @@ class LocalDeployer:
                 yield Progress(step, "started")
             try:
                 self._run(spec, artifact)
-            except FaaSBridgeError as error:
+            except Exception as error:
                 for step in plan.changes:
                     yield Progress(step, "failed", str(error))
-                raise DeployError(str(error)) from error
+                if isinstance(error, FaaSBridgeError):
+                    raise DeployError(str(error)) from error
+                raise
             for step in plan.changes:
                 yield Progress(step, "done")
 
@@ -228,7 +230,7 @@ class LocalDeployer:
                 process, _ = launch(stage, self._home, port=port_of(stage), detached=True, project=self._stage.root)
                 # It outlives this process; where this one is the longer-lived, its end must still be taken note of.
                 threading.Thread(target=process.wait, daemon=True).start()
-        except FaaSBridgeError:
+        except Exception:
             self._record(before)
             raise
         for old in (self._home / "releases").iterdir():

@@ -123,6 +123,20 @@ def test_a_wrong_setting_is_refused_before_anything_is_done(project: Project) ->
     assert not deployed_folder(project.root, "prod").exists()
 
 
+def test_what_could_not_be_started_is_not_deployed(project: Project) -> None:
+    log = deployed_folder(project.root, "prod") / "server.log"
+    log.mkdir(parents=True)
+    plan = project.deployer.plan(*project.artifact(SOURCE.format(version="one")))
+    states: list[str] = []
+    with pytest.raises(IsADirectoryError):
+        states.extend(progress.state for progress in project.deployer.apply(plan))
+    assert states == ["started"] * len(plan.changes) + ["failed"] * len(plan.changes)
+    assert project.deployer.status()["deployed"] is False
+    log.rmdir()
+    project.deploy(SOURCE.format(version="one"))
+    assert project.get() == b"one"
+
+
 def test_data_is_destroyed_only_when_told_so(project: Project) -> None:
     project.deploy(SOURCE.format(version="one"))
     app = App("demo")
