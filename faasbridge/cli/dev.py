@@ -68,13 +68,14 @@ def command(
 async def _local(session: Session, stage: Stage, view: View, port: int | None, reload: bool) -> None:
     import asyncio
 
-    from ..local.server import DEFAULT_PORT, LocalServer
+    from ..local.options import port_of
+    from ..local.server import LocalServer
     from ..local.state import dev_folder
 
     server = LocalServer(
         stage,
         folder=dev_folder(stage.root, stage.name),
-        port=DEFAULT_PORT if port is None else port,
+        port=port_of(stage) if port is None else port,
         on_event=view.event,
     )
     loop = asyncio.get_running_loop()

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 Starter = Callable[..., Any]
+Cli = Callable[..., Any]
 
 
 def url_in(text: str) -> str:
@@ -154,6 +156,31 @@ def test_a_signal_that_comes_twice_at_once_is_one(dev: Starter) -> None:
     running.process.send_signal(signal.SIGINT)
     assert running.process.wait(60) == 0
     assert running.text().rstrip().endswith("Stopped.")
+
+
+def test_the_port_of_the_settings_counts_where_none_is_given(dev: Starter, cli: Cli, project: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = project / "pyproject.toml"
+        settings.write_text(settings.read_text() + f"[tool.faasbridge.stages.dev.local]\nport = {port}\n")
+        ended = cli("dev", cwd=project)
+        assert (ended.code, ended.out) == (1, "")
+        assert f"port {port} is in use" in ended.err
+        assert f":{port}" not in url_in(dev().wait_for("Ctrl-C stops."))  # which is started with --port
+
+
+@pytest.mark.parametrize("setting", ['workers = "x"', "workers = 0", "port = 99999"])
+def test_a_wrong_setting_is_one_sentence(cli: Cli, project: Path, setting: str) -> None:
+    settings = project / "pyproject.toml"
+    settings.write_text(settings.read_text() + f"[tool.faasbridge.stages.dev.local]\n{setting}\n")
+    for command in ("dev", "check", "deploy"):
+        ended = cli(command, cwd=project)
+        name, _, value = setting.partition(" = ")
+        assert ended.code == 1, command
+        said = ended.out if command == "check" else ended.err
+        assert f"[tool.faasbridge.stages.dev.local]: {name} is a whole number" in said
+        assert f"not {value}".replace('"', "'") in said
+    assert not list((project / ".faasbridge").glob("*/deployed.json"))
 
 
 def test_a_stage_runs_once(dev: Starter, project: Path) -> None:
