@@ -95,8 +95,9 @@ def test_an_error_that_a_provider_put_into_a_message_is_found() -> None:
     assert innermost({"code": "Conflict", "message": text}) == ("Conflict", "Website with given name a already exists.")
 
 
-def test_a_vault_that_holds_its_name_says_how_to_purge_it() -> None:
-    told = sentence("ConflictError", "A vault with the same name already exists in soft deleted state.")
+@pytest.mark.parametrize("state", ["soft deleted state", "deleted state"])
+def test_a_vault_that_holds_its_name_says_how_to_purge_it(state: str) -> None:
+    told = sentence("ConflictError", f"A vault with the same name already exists in {state}.")
     assert "az keyvault purge --name NAME" in told
 
 

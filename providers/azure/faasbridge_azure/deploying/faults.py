@@ -92,7 +92,7 @@ def sentence(code: str, message: str) -> str:
         return f"you lack a right that this needs ({_right(message)}): ask for a role that has it"
     if "quota" in code.lower() or code == "SkuNotAvailable" or (_QUOTA.search(message) and "exceed" in message.lower()):
         return f"a quota of the subscription is used up: {message} Ask for more, or choose another `location`"
-    if "soft" in message.lower() and "delete" in message.lower() and "vault" in message.lower():
+    if is_deleted_vault((code, message)):
         return f"{message} Purge it with `az keyvault purge --name NAME`, or wait until it is gone"
     if code in _TAKEN or "already taken" in message or "already exists" in message.lower():
         return f"{message} Another name is made for another app or stage, or another subscription"
@@ -134,6 +134,12 @@ def innermost(error: Any) -> Fault:
             if found[1]:
                 return found
     return str(error.get("code") or ""), message
+
+
+def is_deleted_vault(fault: Fault) -> bool:
+    """Whether a vault that was deleted holds the name. The code, if any, is that of every conflict."""
+    text = fault[1].lower()
+    return "vault" in text and ("deleted state" in text or ("soft" in text and "delete" in text))
 
 
 def is_wrapper(code: str) -> bool:

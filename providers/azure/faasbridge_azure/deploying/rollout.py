@@ -5,21 +5,21 @@ Resource Manager takes nothing back: what a failed deployment made stays, and th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from faasbridge.deploy import Plan, Progress
 from faasbridge.errors import DeployError
 from faasbridge.provider import Artifact
 
-from . import code, reindexing
+from . import code, reindexing, vaults
 from .connection import Cloud
+from .faults import is_deleted_vault, of_response
 from .planning import Planned, Planner, before_of, codes_of, owner_of
 from .progress import Tracker
-from .stack import Stack, is_running, type_of, with_owners
-from .vaults import purge, recovering
+from .stack import Stack, is_running, made, type_of, with_owners
 
 _STALE = "what is deployed has changed since the plan was made: run `faasbridge deploy` again"
 _VERSIONS = {"microsoft.documentdb/databaseaccounts/sqldatabases/containers": "2024-11-15"}
@@ -76,25 +76,43 @@ class Rollout:
     def _change(
         self, planned: Planned, tracker: Tracker, found: Any, before: Iterable[code.Site]
     ) -> Iterator[Progress]:
-        deleted = self._make_room() if found is None else []
+        if not self._planner.group_is_there():
+            group = {"location": self._cloud.location, "tags": self._cloud.tags}
+            self._cloud.groups.create_or_update(self._cloud.group, group)
         for id in planned.replaced:
             version = _VERSIONS[type_of(id).lower()]
             try:
                 self._cloud.resources.begin_delete_by_id(id, api_version=version).result()
             except ResourceNotFoundError:
                 continue
-        sent = recovering(code.tagged(planned.template, before), deleted)
-        self._stack.put(with_owners(sent, self._stack.template() if found is not None else {}), planned.digest)
-        for operation in self._stack.follow():
-            yield from tracker.saw(operation)
+        sent = with_owners(code.tagged(planned.template, before), self._stack.template() if found is not None else {})
+        new = vaults.new(planned.template, made(found, {}) if found is not None else ())
+        deleted = vaults.deleted(self._cloud) & new if new else set()
+        if not (yield from self._send(vaults.recovering(sent, deleted), planned, tracker, may_fail=deleted != new)):
+            yield from self._send(vaults.recovering(sent, new), planned, tracker)
 
-    def _make_room(self) -> list[str]:
-        """For a first deployment: the resource group, and names that a destroyed one may hold. Those of vaults that can
-        only be had back."""
-        if not self._planner.group_is_there():
-            group = {"location": self._cloud.location, "tags": self._cloud.tags}
-            self._cloud.groups.create_or_update(self._cloud.group, group)
-        return purge(self._cloud)
+    def _send(
+        self, template: Mapping[str, Any], planned: Planned, tracker: Tracker, *, may_fail: bool = False
+    ) -> Generator[Progress, None, bool]:
+        """Whether it succeeded: with `may_fail` it may not because of a deleted vault that nobody was allowed to look
+        for. Raises DeployError or an HttpResponseError where it failed otherwise."""
+        refused = False
+        try:
+            self._stack.put(template, planned.digest)
+            for operation in self._stack.follow():
+                if may_fail and operation.error is not None and is_deleted_vault(operation.error):
+                    refused = True
+                else:
+                    yield from tracker.saw(operation)
+        except DeployError:
+            if not refused:
+                raise
+            return False
+        except HttpResponseError as error:  # refused before anything was done
+            if not may_fail or not is_deleted_vault(of_response(error)):
+                raise
+            return False
+        return True
 
     def _reindex(self, plan: Plan, planned: Planned) -> Iterator[Progress]:
         if any(reindexing.step_of([each], each.name) for each in plan.steps):
