@@ -255,6 +255,11 @@ class App(Api):
         options: dict[str, Any] = {"key": key}
         if sort_key is not None:
             options["sort_key"] = sort_key
+        if indexes is not None and not hasattr(indexes, "items"):
+            raise ConfigError(
+                f"{caller()}: indexes= maps a name to its pair of fields, such as "
+                f"{{'by_album': ('album', 'uploaded_at')}}, not {indexes!r}"
+            )
         for index, names in (indexes or {}).items():
             if not isinstance(names, (list, tuple)):
                 raise ConfigError(

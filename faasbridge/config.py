@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
+from .import_faults import describe
 from .provider import Stage
 from .spec import AppSpec
 from .suggest import nearest
@@ -203,35 +204,6 @@ def print_spec(app_ref: str, root: str) -> None:
     out.write(json.dumps(result))
     out.close()
     os._exit(0)  # threads that the app started do not keep the tools waiting
-
-
-def describe(error: BaseException, root: Path) -> str:
-    """What an app raised while it was imported: the place in its own code, type and message; a ConfigError's own
-    words."""
-    prefix = f"{root}/"
-    place = _place(error, root)
-    if isinstance(error, ConfigError):
-        text = str(error).replace(prefix, "")
-        return text if re.match(r"\S.*?:\d+: |the app is ", text) or not place else f"{place}: {text}"
-    message = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
-    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    if isinstance(error, ModuleNotFoundError):
-        text += "; is it among the project's dependencies and installed here?"
-    return f"{place}: the app cannot be imported: {text}" if place else f"the app cannot be imported: {text}"
-
-
-def _place(error: BaseException, root: Path) -> str:
-    """`file:line` of the deepest frame in the project's own code."""
-    prefix = f"{root}/"
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename.removeprefix(prefix)}:{error.lineno}"
-    place, trace = "", error.__traceback__
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if file.startswith(prefix) and "site-packages" not in file:
-            place = f"{file.removeprefix(prefix)}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
 
 
 class _Settings:

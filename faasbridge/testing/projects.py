@@ -42,7 +42,8 @@ def importable(root: Path) -> None:
 
 def start(root: Path, provider_name: str, stage_name: str) -> Running:
     """The project's app, running on the provider. Raises ConfigError, also for what the app raises at its import."""
-    from ..config import Project, describe, load_app
+    from ..config import Project, load_app
+    from ..import_faults import describe
     from ..plugins import provider
     from .running import started
 

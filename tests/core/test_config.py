@@ -158,6 +158,11 @@ def test_each_reading_sees_the_code_of_now(tmp_path: Path) -> None:
         ({"app": "import json\njson.loads('')"}, f"shop/app.py:2: {CANNOT}: JSONDecodeError: "),
         ({"app": APP + "jobs.send('x')"}, "shop/app.py:4: queue 'jobs' is used outside of an invocation"),
         ({"app": APP + "app.queue('jobs')"}, "shop/app.py:4: queue 'jobs' is declared already at shop/app.py:3"),
+        ({"app": APP + "app.queue('j', maxattempts=3)"}, "shop/app.py:4: there is no option maxattempts= here; did you "
+            "mean 'max_attempts'?"),
+        ({"app": APP + "app.get('/x', timeout_s=5)"}, "4: there is no option timeout_s= here; there is public, uses"),
+        ({"app": APP + "jobs.send('x', delay=3)"}, "4: there is no option delay= here; did you mean 'delay_s'?"),
+        ({"app": APP + "dict.fromkeys(x=1)"}, f"shop/app.py:4: {CANNOT}: TypeError: dict.fromkeys() takes no keyword"),
         ({"app": APP + "app.queue('J')\napp.queue('K')"}, "shop/app.py:4: queue 'J' is no name"),
         ({"app": APP + "app.include('shop.jbos')"}, "shop/app.py:4: the app includes 'shop.jbos', but there is"),
         ({"app": APP + "app.include('shop.jobs')", "jobs": "import nothing_like"}, f"shop/jobs.py:1: {CANNOT}: "),

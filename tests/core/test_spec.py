@@ -340,6 +340,7 @@ def test_a_handler_without_a_name_needs_one(handler: Any) -> None:
         (lambda app: app.route("/x", methods=["FETCH"]), "methods= is a list of GET"),
         (lambda app: app.schedule(_message), "needs its cron expression"),
         (lambda app: app.table("t", key="k", indexes={"i": "ab"}), "index 'i' is a pair of fields"),
+        (lambda app: app.table("t", key="k", indexes=["album"]), r"indexes= maps a name .*, not \['album'\]"),
         (lambda app: app.api("x", prefix="admin"), "prefix= starts with"),
         (lambda app: app.api("x", cors="*"), "cors= takes a list"),
         (lambda app: app.include(".jobs"), "modules by their full names"),
