@@ -112,7 +112,7 @@ class Planner:
             action = self._action(id, each, current.resources.get(place), urls)
             if action is not None:
                 actions.append(action)
-        actions += list(_again(template, actions))
+        actions += list(_again(template, current, actions))
         for place, there in current.resources.items():
             if place not in seen and there.type != "run.service":
                 actions.append(Action("delete", there.type, there.name, there.name, there.owner, {}, there))
@@ -172,14 +172,15 @@ class Planner:
         return tuple(found)
 
 
-def _again(template: Template, actions: list[Action]) -> Iterator[Action]:
-    """Notifications that are there, and go with their bucket."""
+def _again(template: Template, current: Current, actions: list[Action]) -> Iterator[Action]:
+    """Notifications that are there, and go with their bucket: they are told with it."""
     anew = {each.name for each in actions if each.type == "storage.bucket" and each.verb == "replace"}
     made = {each.id for each in actions}
     for id, each in template["resources"].items():
         bucket = each["name"].partition("/notificationConfigs/")[0]
         if each["type"] == "storage.notification" and bucket in anew and id not in made:
-            yield Action("create", each["type"], id, each["name"], each["owner"], each["body"])
+            there = current.resources[key(each["type"], each["name"], each["body"])]
+            yield Action("create", each["type"], id, each["name"], each["owner"], each["body"], there)
 
 
 def with_urls(body: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, Any]:
@@ -202,6 +203,8 @@ def steps(planned: Planned, current: Current) -> tuple[Step, ...]:
     names.update({(kind, name.lower()): name for kind, name in main})
     found: dict[tuple[str, str], list[Step]] = {owner: [] for owner in main}
     for action in planned.actions:
+        if action.verb == "create" and action.found is not None:
+            continue
         kind, name = action.owner["kind"], action.owner["name"]
         if action.verb == "delete":
             name = names.get((kind, name), name)

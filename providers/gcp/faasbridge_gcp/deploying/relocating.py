@@ -1,7 +1,7 @@
 """Buckets that get another location: Cloud Storage cannot move one, so it is emptied, removed and made anew.
 
-Nothing brings its objects back. So it comes after most of what may fail, and not before Cloud Storage has shown that the
-new location is possible, which it does by making a bucket there.
+Nothing brings its objects back. So it comes after most of what may fail, and not before Cloud Storage has shown that
+the new location is possible, which it does by making a bucket there.
 """
 
 from __future__ import annotations
