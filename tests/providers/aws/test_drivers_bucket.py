@@ -7,6 +7,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,7 +15,7 @@ from typing import Any, ClassVar
 import pytest
 
 from faasbridge.drivers import Binding
-from faasbridge.errors import Conflict, NotFound
+from faasbridge.errors import Conflict, FaaSBridgeError, NotFound, Throttled
 from faasbridge_aws.drivers.bucket import BucketDriver
 from faasbridge_aws.drivers.clients import Clients
 from faasbridge_aws.drivers.objects import Objects
@@ -161,13 +162,15 @@ def test_a_broken_connection_is_taken_up_where_it_broke() -> None:
     assert Client.asked == [(None, None), ("bytes=8-", '"1"')]
 
 
-def test_an_object_is_read_although_s3_slows_down(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def stand_in(monkeypatch: pytest.MonkeyPatch, *answers: tuple[int, bytes]) -> Iterator[list[str]]:
+    """S3 that answers so, the last answer again and again; gives the paths that it is asked for."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
-            status, body = (200, b"data") if len(asked) > 2 else (503, b"<Error><Code>SlowDown</Code></Error>")
+            status, body = answers[min(len(asked), len(answers)) - 1]
             self.send_response(status)
             for name, value in (("etag", '"1"'), ("last-modified", "Mon, 23 Nov 2026 20:00:00 GMT")):
                 self.send_header(name, value)
@@ -184,11 +187,36 @@ def test_an_object_is_read_although_s3_slows_down(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv(name, "test")
     monkeypatch.setattr("faasbridge_aws.drivers.clients._default", None)
     try:
-        assert driver_of("files").get("a.txt") == b"data"
+        yield asked
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_an_object_is_read_although_s3_slows_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = 503, b"<Error><Code>SlowDown</Code></Error>"
+    with stand_in(monkeypatch, slow, slow, (200, b"data")) as asked:
+        assert driver_of("files").get("a.txt") == b"data"
     assert asked == ["/files/a.txt"] * 3
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "fault"),
+    [
+        (503, b"", Throttled),
+        (429, b"", Throttled),
+        (500, b"<Error><Code>SlowDown</Code></Error>", Throttled),
+        (500, b"", FaaSBridgeError),
+        (400, b"<Error><Code>InvalidArgument</Code><Message>SlowDown</Message></Error>", FaaSBridgeError),
+    ],
+)
+def test_only_s3_that_throttles_is_said_to(
+    monkeypatch: pytest.MonkeyPatch, status: int, body: bytes, fault: type[FaaSBridgeError]
+) -> None:
+    monkeypatch.setattr("faasbridge_aws.drivers.objects.TRIES", 1)
+    with stand_in(monkeypatch, (status, body)), pytest.raises(FaaSBridgeError) as caught:
+        driver_of("files").get("photo-503-SlowDown-NoSuchBucket.jpg")
+    assert type(caught.value) is fault
 
 
 def test_a_signed_url_reads_and_writes(full: BucketDriver) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faasbridge.drivers import Binding
-from faasbridge.errors import FaaSBridgeError, NotFound, PermissionDenied
+from faasbridge.errors import FaaSBridgeError, NotFound, PermissionDenied, Throttled
 from faasbridge_azure.drivers.bucket import BucketDriver
 from faasbridge_azure.drivers.clients import Clients
 
@@ -99,6 +99,20 @@ def test_a_service_that_does_not_answer_is_said(services: Services, monkeypatch:
     monkeypatch.setattr("faasbridge_azure.drivers.objects.TRIES", 1)
     with pytest.raises(FaaSBridgeError, match="bucket 'files'"):
         driver("http://127.0.0.1:9/shopdev/files", Clients(storage_key=services.storage.key)).get("a")
+
+
+@pytest.mark.parametrize(
+    ("status", "fault"), [(503, Throttled), (429, Throttled), (500, FaaSBridgeError), (400, FaaSBridgeError)]
+)
+def test_only_a_service_that_throttles_is_said_to(
+    status: int, fault: type[FaaSBridgeError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faasbridge_azure.drivers.objects.TRIES", 1)
+    with stand_in(lambda *asked: (status, {}, b"")) as storage:
+        files = driver(f"{storage.url}/shopdev/files", Clients(credential=Credential(), ca=storage.ca))
+        with pytest.raises(FaaSBridgeError) as caught:
+            files.get("photo-503-ServerBusy.jpg")
+    assert type(caught.value) is fault
 
 
 @pytest.mark.parametrize("if_absent", [True, False])

@@ -13,6 +13,7 @@ import obstore
 from obstore.store import S3Store
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter import obstore_faults
 from faasbridge.adapter.streams import reader
 from faasbridge.errors import FaaSBridgeError, NotFound, PermissionDenied, Throttled
 from faasbridge.media_types import media_type
@@ -119,12 +120,11 @@ class Objects:
         except UnauthenticatedError as error:
             raise PermissionDenied(f"{self._what}: AWS does not accept the credentials: renew them") from error
         except BaseError as error:
-            text = str(error)
-            if "503" in text or "SlowDown" in text:
+            if obstore_faults.status_of(error) in (429, 503) or obstore_faults.has_code(error, "SlowDown"):
                 raise Throttled(f"{self._what}: S3 throttles, also after {TRIES} tries") from error
-            if "NoSuchBucket" in text:
+            if obstore_faults.has_code(error, "NoSuchBucket"):
                 raise NotFound(f"{self._what} does not exist in AWS") from error
-            raise FaaSBridgeError(f"{self._what}: {text}") from error
+            raise FaaSBridgeError(f"{self._what}: {error}") from error
 
 
 _HEADERS = frozenset(

@@ -12,6 +12,7 @@ import obstore
 from obstore.store import AzureStore
 
 from faasbridge._typing import TYPE_CHECKING
+from faasbridge.adapter import obstore_faults
 from faasbridge.adapter.streams import reader
 from faasbridge.errors import Conflict, FaaSBridgeError, NotFound, PermissionDenied, Throttled
 from faasbridge.media_types import media_type
@@ -136,7 +137,7 @@ class Objects:
         try:
             return act(name)
         except FileNotFoundError as error:
-            if "ContainerNotFound" in str(error):
+            if obstore_faults.has_code(error, "ContainerNotFound"):
                 raise NotFound(f"{self._what} does not exist in Azure") from error
             raise NotFound(f"{self._what} has no object {key!r}") from error
         except (AlreadyExistsError, PreconditionError) as error:
@@ -149,9 +150,9 @@ class Objects:
                 "deploy; where it is there, look at the role assignments and the storage account's network rules"
             ) from error
         except BaseError as error:
-            text = str(error).partition("\n")[0]
-            if "503" in text or "ServerBusy" in text:
+            if obstore_faults.status_of(error) in (429, 503):
                 raise Throttled(f"{self._what}: Blob Storage throttles, also after {TRIES} tries") from error
+            text = str(error).partition("\n")[0]
             raise FaaSBridgeError(f"{self._what}: {text}") from error
 
 
