@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from inspect import isroutine
 from typing import Any, cast
 
 import pluggy
@@ -115,13 +116,23 @@ def _register(plugins: pluggy.PluginManager, point: EntryPoint) -> None:
             plugins.unregister(registered)
         _warn(f"{owner} is left out: {_said(error)}")
         return
-    known = vars(hookspecs)
-    for name in vars(plugin) if hasattr(plugin, "__dict__") else ():
-        if name.startswith("faasbridge_") and name not in known and hasattr(getattr(plugin, name), "faasbridge_impl"):
+    _check_hooks(plugin, owner)
+
+
+def _check_hooks(plugin: Any, owner: str) -> None:
+    """Warns of functions that are meant to be hooks and that pluggy passes over in silence."""
+    known = [name for name in vars(hookspecs) if name.startswith("faasbridge_")]
+    for name in dir(plugin):
+        function = getattr(plugin, name) if name.startswith("faasbridge_") else None
+        if not isroutine(function) or hasattr(function, "faasbridge_spec"):
+            continue
+        if not hasattr(function, "faasbridge_impl"):
             _warn(
-                f"{owner} implements {name}, and there is no such "
-                f"hook{nearest(name, [k for k in known if k.startswith('faasbridge_')])}"
+                f"{owner} has {name} without @hookimpl above it, so it is ignored: "
+                "from faasbridge.hookspecs import hookimpl"
             )
+        elif name not in known:
+            _warn(f"{owner} implements {name}, and there is no such hook{nearest(name, known)}")
 
 
 def _warn(sentence: str) -> None:

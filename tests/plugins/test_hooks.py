@@ -203,6 +203,18 @@ def test_a_hook_of_a_wrong_shape_or_name_is_said(
     assert "implements faasbridge_cheks, and there is no such hook; did you mean 'faasbridge_checks'?" in said
 
 
+def test_a_hook_without_its_mark_is_said_to_be_ignored(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def faasbridge_checks(spec: Any) -> None: ...
+
+    said = load(monkeypatch, capsys, faasbridge_checks=faasbridge_checks)
+    assert said.startswith("warning: the plugin 'acme' of acme-cloud 1.2 has faasbridge_checks without @hookimpl")
+    assert said.count("\n") == 1
+    marked = {"faasbridge_checks": hookimpl(faasbridge_checks), "faasbridge_providers": hookspecs.faasbridge_providers}
+    assert load(monkeypatch, capsys, **marked, faasbridge_aws=sys, faasbridge_note="text") == ""
+
+
 def test_asking_for_the_plugins_imports_no_provider() -> None:
     import subprocess
 
