@@ -290,6 +290,31 @@ def test_objects_are_notified_in_googles_form(cloud: SimulatedCloud, receiver: f
     assert (payload["name"], payload["size"], payload["metadata"]) == ("in/a b.txt", "3", {"of": "me"})
 
 
+def test_an_object_of_a_bucket_with_versions_is_archived(
+    cloud: SimulatedCloud, receiver: functions_v2.Function
+) -> None:
+    inbox(cloud, receiver, "versions")
+    cloud.grant(cloud.publisher, topic("versions"), "roles/pubsub.publisher", STORAGE_AGENT)
+    bucket = cloud.storage.create_bucket("versions-of-tests", location="EUROPE-WEST1")
+    bucket.versioning_enabled = True
+    bucket.patch()
+    bucket.notification(topic_name="versions", topic_project=PROJECT, payload_format="JSON_API_V1").create()
+
+    blob = bucket.blob("a.txt")
+    blob.upload_from_string(b"one")
+    blob.upload_from_string(b"two")
+    bucket.delete_blob("a.txt")
+    cloud.settle()
+
+    found = [each["body"]["message"]["attributes"] for each in received(cloud)]
+    assert sorted((each["eventType"], "overwrittenByGeneration" in each) for each in found) == [
+        ("OBJECT_ARCHIVE", False),
+        ("OBJECT_ARCHIVE", True),
+        ("OBJECT_FINALIZE", False),
+        ("OBJECT_FINALIZE", False),
+    ]
+
+
 def database(cloud: SimulatedCloud, name: str) -> None:
     kind = {"type_": "FIRESTORE_NATIVE", "location_id": "europe-west1"}
     request = {"parent": f"projects/{PROJECT}", "database_id": name, "database": kind}

@@ -217,6 +217,19 @@ def test_a_bucket_notifies_one_topic_of_what_handlers_want() -> None:
     assert (publisher["on"], publisher["role"]) == ("bucket:files:events", "roles/pubsub.publisher")
 
 
+@pytest.mark.parametrize("existing", [False, True])
+def test_where_versions_are_kept_a_deleted_object_is_an_archived_one(existing: bool) -> None:
+    """That the old version is deleted for good some day is no event."""
+    app = App("shop")
+    app.bucket("files", existing=existing).on_delete(name="gone")(handler)
+    settings = {"buckets": {"files": {"versioning": True}}, "existing": {"files": "their-files"}}
+    made = template(app, stage(settings=settings))
+    (notification,) = of_type(made, "storage.notification").values()
+    assert notification["body"]["event_types"] == ["OBJECT_ARCHIVE"]
+    condition = made["resources"]["function:gone:inbox"]["body"]["filter"]
+    assert condition.startswith('attributes.eventType = "OBJECT_ARCHIVE" AND ')
+
+
 def test_a_page_may_send_what_a_signed_upload_has_to_bring() -> None:
     (rule,) = of_type(MADE, "storage.bucket")["bucket:files"]["body"]["cors"]
     assert {"Content-Type", "x-goog-content-length-range"} <= set(rule["responseHeader"])

@@ -14,9 +14,14 @@ from google.pubsub_v1.types import PubsubMessage
 
 from .buckets import Bucket
 
-FINALIZE, DELETE, METADATA = "OBJECT_FINALIZE", "OBJECT_DELETE", "OBJECT_METADATA_UPDATE"
+FINALIZE, METADATA = "OBJECT_FINALIZE", "OBJECT_METADATA_UPDATE"
 
 Publish = Callable[[str, list[PubsubMessage]], Awaitable[list[str]]]
+
+
+def gone(bucket: Bucket) -> str:
+    """What is told of an object that is deleted or overwritten. A bucket with versions keeps it as an old one."""
+    return "OBJECT_ARCHIVE" if bucket.resource.get("versioning", {}).get("enabled") else "OBJECT_DELETE"
 
 
 async def notify(bucket: Bucket, event: str, resource: dict[str, Any], more: dict[str, str], publish: Publish) -> None:

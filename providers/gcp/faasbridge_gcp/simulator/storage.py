@@ -21,7 +21,7 @@ from faasbridge.local.web import Asgi, HttpServer, Receive, Scope, Send, read_bo
 from . import cors, http_client
 from .buckets import AGENT, Bucket, Buckets, StorageError
 from .http_client import Answer, Headers
-from .notifications import DELETE, FINALIZE, METADATA, Publish, notify
+from .notifications import FINALIZE, METADATA, Publish, gone, notify
 from .objects import Change, Request, change_of, permissions_of
 from .signatures import is_json_api
 
@@ -207,7 +207,7 @@ class Storage:
             return
         if change.kind == "delete":
             if before is not None:
-                await notify(bucket, DELETE, before, {}, self._publish)
+                await notify(bucket, gone(bucket), before, {}, self._publish)
             return
         after = await self._metadata(change.bucket, change.name)
         if after is None:
@@ -216,9 +216,8 @@ class Storage:
             await notify(bucket, METADATA, after, {}, self._publish)
             return
         if before is not None:
-            await notify(
-                bucket, DELETE, before, {"overwrittenByGeneration": str(after.get("generation", ""))}, self._publish
-            )
+            by = {"overwrittenByGeneration": str(after.get("generation", ""))}
+            await notify(bucket, gone(bucket), before, by, self._publish)
         more = {"overwroteGeneration": str(before.get("generation", ""))} if before is not None else {}
         await notify(bucket, FINALIZE, after, more, self._publish)
 

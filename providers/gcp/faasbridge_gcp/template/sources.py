@@ -23,7 +23,6 @@ from .settings import of_resource, of_stage
 _SIZE = "x-goog-content-length-range"  # of a signed PUT with `max_bytes`; see `drivers.bucket`
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _MOST_RETRIES = 5
-_EVENTS = {"create": "OBJECT_FINALIZE", "delete": "OBJECT_DELETE"}
 
 
 # Queues and topics
@@ -96,7 +95,7 @@ def bucket(resource: ResourceSpec, stage: Stage) -> dict[str, Any]:
                 "maxAgeSeconds": 600,
             }
         ],
-        "versioning": {"enabled": bool(of_resource("buckets", resource, stage).get("versioning", False))},
+        "versioning": {"enabled": _has_versions(resource, stage)},
     }
     id = names.logical_id("bucket", resource.name)
     return {
@@ -109,7 +108,7 @@ def bucket_inbox(resource: ResourceSpec, function: FunctionSpec, stage: Stage) -
     id = names.logical_id("bucket", resource.name)
     part = names.owner("bucket", resource.name, "events")
     topic_name = f"{resource.name}-bucket-events"
-    event = _EVENTS[function.trigger.kind]
+    event = _event(function, resource, stage)
     condition = f'attributes.eventType = "{event}"'
     prefix = function.trigger.settings.get("prefix") or ""
     if prefix and '"' not in prefix and "\\" not in prefix:
@@ -137,6 +136,18 @@ def bucket_inbox(resource: ResourceSpec, function: FunctionSpec, stage: Stage) -
         },
         "bindings": [{"on": f"{id}:events", "role": "roles/pubsub.publisher", "member": names.STORAGE_AGENT}],
     }
+
+
+def _event(function: FunctionSpec, resource: ResourceSpec, stage: Stage) -> str:
+    if function.trigger.kind == "create":
+        return "OBJECT_FINALIZE"
+    # With versions an object is deleted by making it an old one; what is then deleted is an old version.
+    return "OBJECT_ARCHIVE" if _has_versions(resource, stage) else "OBJECT_DELETE"
+
+
+def _has_versions(resource: ResourceSpec, stage: Stage) -> bool:
+    """Of a bucket that exists already the setting tells it too."""
+    return bool(of_resource("buckets", resource, stage).get("versioning", False))
 
 
 def bucket_address(resource: ResourceSpec, stage: Stage) -> str:
