@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from ..errors import FaaSBridgeError
@@ -31,6 +32,9 @@ BUSY_POLL_S = 0.005
 IDLE_POLL_S = 0.02
 _RETURNED = "returned"
 T = TypeVar("T")
+
+invoked: ContextVar[bool] = ContextVar("invoked", default=False)
+"""Whether the request of this task was answered by an invocation, which is told of as one."""
 
 
 class Engine:
@@ -173,6 +177,7 @@ class Engine:
             worker.hand(work, pack({**header, "id": work.id}, body))
             answer, content = await work.future
             if answer["out"] != _RETURNED:
+                invoked.set(True)
                 return answer, content, work.id
 
     async def _idle_worker(self, pool: Pool, deadline: float) -> WorkerProcess:

@@ -22,6 +22,7 @@ from ..errors import ConfigError
 from ..provider import Stage
 from ..spec import AppSpec
 from . import control, signing
+from .access import Shown
 from .control import Control
 from .engine import Engine
 from .logs import LogFiles
@@ -35,7 +36,7 @@ from .stages import stage_from_json
 from .state import Lock, Running, dev_folder, make_folder
 from .storage import Storage, unknown
 from .store import Store, shared
-from .web import ApiApp, HttpServer, Receive, Scope, Send, listen
+from .web import ApiApp, Asgi, HttpServer, Receive, Scope, Send, listen
 
 GRACE_S = 4.0
 
@@ -228,9 +229,9 @@ class LocalServer:
             self._apis.pop(name, None)
         self._write_run()
 
-    def _api_app(self, name: str) -> ApiApp:
+    def _api_app(self, name: str) -> Asgi:
         app = self._apis[name] = ApiApp(self.engine, name, self._internal)
-        return app
+        return Shown(app, name, self.tell)
 
     def _next_port(self) -> int:
         return self.port + 1 if 0 < self.port < 65535 else 0

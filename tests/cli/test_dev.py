@@ -58,6 +58,19 @@ def test_each_invocation_is_shown_with_its_log_below(dev: Starter) -> None:
     assert "\033[" not in text
 
 
+def test_an_answer_of_the_servers_own_is_shown_as_any_other(dev: Starter) -> None:
+    running = dev()
+    url = url_in(running.wait_for("Ctrl-C stops."))
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as connection:
+        connection.sendall(b"POST /orders?x=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 413"
+    running.wait_for("413")
+    post(f"{url}/orders", "tea")
+    text = running.wait_for("\n    packed packed/")
+    answers = re.findall(r"^\S+  http  POST /orders  [\d.]+ m?s  (.*)$", text, re.MULTILINE)
+    assert answers == ["413", "200"]
+
+
 def test_letters_that_the_terminal_has_not_are_shown_as_escapes(dev: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     running = dev()
