@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from .doctor import another_python
 from .human import count, duration
 from .output import Output
 
@@ -44,6 +45,9 @@ class View:
         if rows:
             out.table(("function", "trigger", "uses"), rows, styles=("bold", None, "dim"))
             out.line()
+        another = another_python(self.stage.python) if self.stage.provider == "local" else None
+        if another is not None:
+            out.line(f"{out.paint('warning', 'yellow')}: {another}")
         saved = "Saving a file runs it at once; " if reload else ""
         out.line(out.paint(f"{saved}Ctrl-C stops.", "dim"))
 

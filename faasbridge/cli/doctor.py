@@ -61,6 +61,9 @@ def diagnose(session: Session) -> Iterator[Finding]:
     yield Finding("provider", f"provider {session.provider_name!r} is installed", "ok")
     if project is None:
         return
+    another = another_python(project.python) if session.provider_name == "local" else None
+    if another is not None:
+        yield Finding("python.app", another, "warning")
     try:
         stage = project.stage(session.stage_name, session.provider_name)
     except ConfigError as error:
@@ -68,6 +71,17 @@ def diagnose(session: Session) -> Iterator[Finding]:
         return
     # What the provider says of the machine as well was said above.
     yield from (finding for finding in vendor.doctor(stage) if finding.code not in ("python", "sqlite", "uv", "state"))
+
+
+def another_python(python: str) -> str | None:
+    """What there is to know where the app is for another Python than the running one."""
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if python in ("", running):
+        return None
+    return (
+        f"the app's python is {python}, and local functions run on the one that runs this command, {running}: "
+        f"use a virtual environment of Python {python}"
+    )
 
 
 def _python() -> Finding:

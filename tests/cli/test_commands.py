@@ -129,6 +129,22 @@ def test_doctor_looks_at_the_machine(cli: Cli, project: Path) -> None:
     assert re.search(r"^error +the state folder .*FAASBRIDGE_STATE", sick.out, re.MULTILINE)
 
 
+def test_another_python_than_the_apps_is_said_where_functions_run_on_the_running_one(
+    cli: Cli, project: Path, dev: Callable[..., Any]
+) -> None:
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    other = "3.12" if running != "3.12" else "3.13"
+    settings = project / "pyproject.toml"
+    assert "the app's python" not in cli("doctor", cwd=project).out
+    settings.write_text(f'{settings.read_text()}python = "{other}"\n')
+    said = f"the app's python is {other}, and local functions run on the one that runs this command, {running}: use"
+    ended = cli("doctor", cwd=project)
+    assert ended.code == 0
+    assert re.search(rf"^warning +{re.escape(said)}", ended.out, re.MULTILINE)
+    assert "the app's python" not in cli("doctor", "--provider", "aws", cwd=project).out
+    assert f"warning: {said}" in dev().wait_for("Ctrl-C stops.")
+
+
 def test_doctor_without_a_project(cli: Cli) -> None:
     ended = cli("doctor")
     assert ended.code == 0
