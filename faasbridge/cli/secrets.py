@@ -25,7 +25,12 @@ def set_(session: Session, *, name: Name) -> None:
 
         value = getpass(f"Value of {name}: ")
     else:
-        value = sys.stdin.read().removesuffix("\n").removesuffix("\r")
+        try:
+            value = sys.stdin.buffer.read().decode().removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError:
+            raise ConfigError(
+                "standard input is not UTF-8 text, which a secret's value is; pipe binary data through `base64`"
+            ) from None
     if not value:
         raise ConfigError(f"an empty value is no secret; `faasbridge secrets unset {name}` removes one")
     session.target.deployer().set_secret(name, value)

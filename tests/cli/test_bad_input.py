@@ -231,6 +231,8 @@ def test_secrets(cli: Cli, project: Path) -> None:
     said(cli("secrets", "set", "tokn", cwd=project, stdin="x"), 1, "no secret 'tokn'", "did you mean 'token'?")
     said(cli("secrets", "set", "token", cwd=project, stdin=""), 1, "empty", "unset")
     said(cli("secrets", "set", "token", "hunter2", cwd=project), 2, "hunter2")
+    latin = "printf '\\351' | python -m faasbridge secrets set token"
+    said(cli("run", "--", "sh", "-c", latin, cwd=project), 1, "standard input is not UTF-8 text", "base64")
 
 
 def test_a_command_to_run_that_does_not_exist(cli: Cli, project: Path) -> None:
