@@ -308,3 +308,26 @@ def test_a_bucket_that_is_moved_has_all_that_it_had_but_its_objects(make: Make) 
     assert api.get_bucket(bucket_of(life, "files").name).location == "US-EAST1"
     assert list(bucket_of(life, "files").list_blobs()) == []
     assert life.plan().changes == ()
+
+
+def test_a_plan_says_that_the_value_of_a_secret_is_lost(make: Make) -> None:
+    life = make()
+    life.app.secret("token")
+
+    @life.app.get("/")
+    def home(request: Any) -> None: ...
+
+    life.deploy()
+    life.app = App(life.stage.app)
+    lost = {(each.action, each.kind, each.name) for each in life.plan().changes if each.data_loss}
+    assert lost == {("delete", "secret", "token")}, "and not the key that FaaSBridge itself makes up"
+
+
+def test_a_plan_says_that_objects_are_lost_where_another_bucket_takes_the_place(make: Make) -> None:
+    life = make()
+    life.app.bucket("files").on_create(name="arrived")(handler)
+    life.deploy()
+    life.calm.get("storage").create_bucket(f"theirs-{life.stage.app}", project=PROJECT)
+    other = make(App(life.stage.app), existing={"files": f"theirs-{life.stage.app}"})
+    other.app.bucket("files", existing=True).on_create(name="arrived")(handler)
+    assert [each.name for each in other.plan().changes if each.data_loss] == ["files"]

@@ -13,6 +13,8 @@ from . import tables
 from .connection import Cloud
 from .kinds import Found
 
+PROBE_PART = "probe"  # a bucket that is made to try a location
+
 
 def held(cloud: Cloud, kinds: Mapping[str, Any], found: Found) -> str:
     """`bucket 'files' holds 1 object`; empty where it holds nothing, or nothing of a user's."""
@@ -33,7 +35,7 @@ def held(cloud: Cloud, kinds: Mapping[str, Any], found: Found) -> str:
 
 def is_own(found: Found) -> bool:
     """Whether FaaSBridge itself has put there what is in it."""
-    return found.owner.get("part") == ARTIFACTS_PART
+    return found.owner.get("part") in (ARTIFACTS_PART, PROBE_PART)
 
 
 def refuse_protected(gone: Iterable[Found], databases: Iterable[Found], stage: Stage, then: str) -> None:

@@ -21,7 +21,7 @@ from ..template.document import Owner, Template
 from ..template.names import PUBSUB_AGENT, STORAGE_AGENT
 from . import policies, storage
 from .connection import Cloud
-from .holding import refuse_protected
+from .holding import is_own, refuse_protected
 from .kinds import Found, canonical
 from .reading import Current, Reader, key
 
@@ -29,7 +29,7 @@ CODE_LABEL = "faasbridge-code"
 _CODE_DIGITS = 40
 _URL = "${url:"
 _MOVING = ("DEPLOYING", "DELETING")
-_LOST = frozenset({"storage.bucket", "firestore.field", "firestore.database"})
+_LOST = frozenset({"storage.bucket", "firestore.field", "firestore.database", "secretmanager.secret"})
 _STRENGTH: tuple[Verb, ...] = ("none", "update", "create", "delete", "replace")
 # What cannot be changed. Sources: the reference of each type.
 _FIXED: Mapping[str, frozenset[str]] = {
@@ -228,17 +228,18 @@ def steps(planned: Planned, current: Current) -> tuple[Step, ...]:
 def _step(action: Action, owner: tuple[str, str], *, stays: bool, is_new: bool) -> Step:
     part = action.owner.get("part", "")
     what = action.type.rpartition(".")[2]
+    own = owner[0] == "app" or (action.found is not None and is_own(action.found))  # what is made up again
+    loses = action.type in _LOST and not own
     if action.verb == "create":
         return Step("create", *owner) if is_new else Step("update", *owner, f"new {part or what}")
     if action.verb == "delete":
         if not stays:
-            return Step("delete", *owner, data_loss=action.type in _LOST and part != "artifacts")
-        return Step("update", *owner, f"no {part or what} any more")
+            return Step("delete", *owner, data_loss=loses)
+        return Step("update", *owner, f"no {part or what} any more", data_loss=loses)
     reason = _reason(action)
     if action.verb == "replace":
-        lost = action.type in _LOST
         said = f"{part + ': ' if part else ''}{reason}, it must be made anew"
-        return Step("update" if part else "replace", *owner, said, data_loss=lost)
+        return Step("update" if part else "replace", *owner, said, data_loss=loses)
     main = not part and action.type != "run.service"
     return Step("update", *owner, reason if main else f"{part or what}: {reason}")
 

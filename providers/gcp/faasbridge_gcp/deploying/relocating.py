@@ -12,11 +12,9 @@ from uuid import uuid4
 
 from ..template.document import PART_LABEL
 from .connection import faults, patient
-from .holding import is_own
+from .holding import PROBE_PART, is_own
 from .kinds import Found
 from .planning import Action
-
-_PROBE = "probe"
 
 
 def relocated(actions: Iterable[Action]) -> list[Action]:
@@ -38,6 +36,6 @@ def try_locations(buckets: Any, actions: Iterable[Action]) -> None:
 def _try(buckets: Any, action: Action) -> None:
     """Its labels make it the stage's: one that stays, for the command was killed, goes with the next deployment."""
     name = f"projects/_/buckets/faasbridge-probe-{uuid4().hex}"
-    body = {**action.body, "labels": {**action.body["labels"], PART_LABEL: _PROBE}}
+    body = {**action.body, "labels": {**action.body["labels"], PART_LABEL: PROBE_PART}}
     buckets.create(name, body)
-    buckets.delete(Found("storage.bucket", name, body, {**action.owner, "part": _PROBE}))
+    buckets.delete(Found("storage.bucket", name, body, {**action.owner, "part": PROBE_PART}))
