@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from faasbridge import Change
 from faasbridge.drivers import Binding
-from faasbridge.errors import Conflict, NotFound
+from faasbridge.errors import Conflict, NotFound, Throttled
 from faasbridge_azure import events, rows
 from faasbridge_azure.drivers.table import TableDriver
 
 if TYPE_CHECKING:
     from emulated_services import Services
 
+RETRY_WITH = 449
 SOON = timedelta(hours=1)
 
 
@@ -141,6 +142,40 @@ def test_azure_deletes_a_row_after_its_time_and_changes_after_theirs(
     assert change["ttl"] == rows.CHANGE_LIFE_S
     put(table, 2, expires_at=datetime(9999, 1, 1, tzinfo=UTC))
     assert services.documents(address)[2]["ttl"] == 2**31 - 1
+
+
+def refusal(status: int) -> Exception:
+    from azure.cosmos.exceptions import CosmosHttpResponseError
+
+    return CosmosHttpResponseError(status_code=status, message="busy")
+
+
+def test_a_write_that_met_another_one_is_done_again(
+    services: Services, monkeypatch: pytest.MonkeyPatch, table: TableDriver
+) -> None:
+    batch, refused = table.client.execute_item_batch, [RETRY_WITH, RETRY_WITH]
+
+    def busy(*args: Any, **options: Any) -> Any:
+        if refused:
+            raise refusal(refused.pop())
+        return batch(*args, **options)
+
+    monkeypatch.setattr(table.client, "execute_item_batch", busy)
+    put(table, 1)
+    assert (table.get("1", None), refused) == ({"id": "1", "n": 1}, [])
+
+
+@pytest.mark.parametrize("status", [408, 429, RETRY_WITH, 503])
+def test_what_a_second_try_may_bring_is_throttling(
+    services: Services, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    def busy(*args: Any, **options: Any) -> Any:
+        raise refusal(status)
+
+    table = driver(services.table(), services)
+    monkeypatch.setattr(table.client, "upsert_item", busy)
+    with pytest.raises(Throttled, match=f"table 'photos': Azure throttles .{status}."):
+        put(table, 1)
 
 
 def test_a_container_that_is_not_there_is_named(services: Services, address: str) -> None:

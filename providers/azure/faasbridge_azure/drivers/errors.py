@@ -14,6 +14,7 @@ from faasbridge.errors import Conflict, FaaSBridgeError, NotFound, PayloadTooLar
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_THROTTLED = (408, 429, 449, 503)  # Cosmos DB's 408 and 449 (RETRY_WITH): it was too busy, or with others on the row
 _TOO_LARGE = ("RequestBodyTooLarge", "MessageTooLarge", "RequestEntityTooLarge")
 
 
@@ -58,7 +59,7 @@ def translated(error: Exception, what: str) -> Exception:
         return PayloadTooLarge(f"{what}: {said}. Put the data into a bucket and send or keep its key")
     if status in (409, 412):
         return Conflict(f"{what}: {said}")
-    if status in (429, 503):
+    if status in _THROTTLED:
         return Throttled(f"{what}: Azure throttles ({code or status}), also after several tries: {said}")
     if status == 400:
         return ValueError(f"{what}: Azure does not take this: {said}")

@@ -191,8 +191,9 @@ class TableDriver:
                 self._replace(key, sort, found, old, new)
                 return new
             except Exception as error:
-                # 404: what was to be replaced is gone; or the container is, which the next read tells.
-                if status_of(error) not in (404, 409, 412):
+                # 404: what was to be replaced is gone; or the container is, which the next read tells. 449: another
+                # write of the row was under way, and nothing was done.
+                if status_of(error) not in (404, 409, 412, 449):
                     with translating(self._what):
                         raise
             time.sleep(random.uniform(0, min(0.002 * 2**turn, 0.1)))  # noqa: S311 - jitter
