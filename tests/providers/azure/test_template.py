@@ -563,10 +563,11 @@ def app_with_things_elsewhere() -> tuple[App, Stage]:
 def test_rights_to_what_exists_elsewhere_are_given_there() -> None:
     made = template(*app_with_things_elsewhere())
     nested = {each["name"]: each for each in made["resources"] if each["type"] == "Microsoft.Resources/deployments"}
-    assert set(nested) == {"shop-dev-http-other", "shop-dev-read-subscription"}
+    role, read = sorted(nested)
+    assert (re.sub("[0-9a-f]{6}$", "", role), read) == ("shop-dev-http-other-", "shop-dev-read-subscription")
     for each in nested.values():
         assert (each["subscriptionId"], each["resourceGroup"]) == tuple(OTHER.split("/")[2::2])
-    inner = nested["shop-dev-http-other"]["properties"]["template"]["resources"]
+    inner = nested[role]["properties"]["template"]["resources"]
     assert {each["scope"] for each in inner if "scope" in each} == {
         f"['{OTHER}/providers/{STORAGE}/old/blobServices/default/containers/files']",
         f"['{OTHER}/providers/Microsoft.EventGrid/topics/old-news']",
@@ -578,13 +579,30 @@ def test_rights_to_what_exists_elsewhere_are_given_there() -> None:
     assert assignment["dependsOn"] == [assignment["properties"]["roleDefinitionId"]]
     assert definition["properties"]["assignableScopes"] == [f"['{OTHER}/providers/{COSMOS}/old-cosmos']"]
     identity = "[resourceId('Microsoft.ManagedIdentity/userAssignedIdentities', 'shop-dev-http')]"
-    assert nested["shop-dev-http-other"]["dependsOn"] == [identity]
-    (subscription,) = nested["shop-dev-read-subscription"]["properties"]["template"]["resources"]
+    assert nested[role]["dependsOn"] == [identity]
+    (subscription,) = nested[read]["properties"]["template"]["resources"]
     assert subscription["name"] == "old-news/shop-dev-read"
     assert lint.findings(made) == []
     owners = made["metadata"]["faasbridge"]["owners"]
     assert {tuple(owners[f"{each['type']}/{each['name']}"]) for each in inner} == {("api", "http", "")}
     assert owners["Microsoft.EventGrid/topics/eventSubscriptions/old-news/shop-dev-read"] == ["function", "read", ""]
+
+
+def test_groups_of_one_name_in_two_subscriptions_are_two() -> None:
+    app = App("shop")
+    one, two = app.bucket("one", existing=True), app.bucket("two", existing=True)
+    app.get("/", uses=[one.get, two.get])(handler)
+    groups = OTHER, OTHER.replace("9999", "0000")
+    there = {
+        name: f"{group}/providers/{STORAGE}/old{name}/blobServices/default/containers/files"
+        for name, group in zip(("one", "two"), groups, strict=True)
+    }
+    made = template(app, stage(settings={"existing": there}))
+    nested = [each for each in made["resources"] if each["type"] == "Microsoft.Resources/deployments"]
+    assert {each["subscriptionId"] for each in nested} == {group.split("/")[2] for group in groups}
+    for each in nested:
+        (assignment,) = each["properties"]["template"]["resources"]
+        assert assignment["scope"].startswith(f"['/subscriptions/{each['subscriptionId']}/")
 
 
 def test_what_exists_elsewhere_is_bound_by_its_resource_id() -> None:

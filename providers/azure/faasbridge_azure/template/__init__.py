@@ -167,7 +167,7 @@ class _Synthesis:
             into = outside.setdefault(each["group"], []) if each.get("group") else made
             into += [one for one in found if one not in into]
         for group, inner in outside.items():
-            made.append(elsewhere.deployment(group, f"{app.name}-{group.rpartition('/')[2]}", inner, self.stage))
+            made.append(elsewhere.deployment(group, f"{app.name}-{names.group_part(group)}", inner, self.stage))
         return made
 
     def _address(self, resource: ResourceSpec) -> Any:

@@ -233,6 +233,12 @@ def nested(part: str, stage: Stage) -> str:
     return _cut(f"{stage.app}-{stage.name}-{_plain(part)}", DEPLOYMENT_CHARS)
 
 
+def group_part(group: str) -> str:
+    """Of the name of a deployment that goes to a resource group, by its whole id: another subscription may have a group
+    of that name."""
+    return f"{group.rpartition('/')[2]}-{_digest(group.lower())[:6]}"
+
+
 def existing_name(resource: ResourceSpec, stage: Stage) -> str:
     """What the stage calls a resource that is there already. Raises ConfigError that names the setting."""
     try:
