@@ -85,6 +85,11 @@ LIMITS = Limits(
             "a key has no characters of Unicode's private use area (U+E000 to U+F8FF), nor more than 254 parts: "
             f"{_NAMES}"
         ),
+        "bucket-events-existing": (
+            "a storage account has one system topic of Event Grid, in its own subscription and location: an app "
+            "that handles events of a bucket with existing=True can only be deployed into these, and not where another "
+            f"app, stage or person has made that topic: {_DOCS}/event-grid/system-topics"
+        ),
         "dead-letters-attempts": (
             "where a queue's dead letters have a handler, `dead-letters` shows 32 of them, and replaying or purging "
             "some costs others an attempt: https://learn.microsoft.com/rest/api/storageservices/peek-messages"

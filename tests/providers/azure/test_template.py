@@ -611,6 +611,17 @@ def test_what_exists_elsewhere_is_bound_by_its_resource_id() -> None:
     assert f"{OTHER}/providers/{STORAGE}/old'" in addresses["FAASBRIDGE_BUCKET_FILES"]
 
 
+def test_events_of_an_account_in_another_subscription_are_refused() -> None:
+    app = App("shop")
+    app.bucket("files", existing=True).on_create(name="seen")(handler)
+    there = {"files": f"{OTHER}/providers/{STORAGE}/old/blobServices/default/containers/files"}
+    with pytest.raises(ConfigError, match="bucket 'files' is in another subscription"):
+        template(app, stage(settings={"existing": there, "subscription": SUBSCRIPTION}))
+    in_its_own = stage(settings={"existing": there, "subscription": OTHER.split("/")[2]})
+    (topic,) = (each for each in template(app, in_its_own)["resources"] if each["type"].endswith("/systemTopics"))
+    assert OTHER in topic["properties"]["source"]
+
+
 @pytest.mark.parametrize("kind", ["queue", "table"])
 def test_handlers_of_what_is_outside_of_the_apps_own_accounts_are_refused(kind: str) -> None:
     app = App("shop")

@@ -1,13 +1,15 @@
 """Buckets: containers of the app's storage account, and their events through Event Grid into inboxes. Pure.
 
 Sources: Azure Storage documentation, "Permissions for Blob service operations", "Create a user delegation SAS";
-Event Grid documentation, "Azure Blob Storage as an Event Grid source", "Event filtering".
+Event Grid documentation, "Azure Blob Storage as an Event Grid source", "Event filtering", "System topics in Azure Event
+Grid" (one a source, in its subscription and location).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from faasbridge.errors import ConfigError
 from faasbridge.provider import Stage
 from faasbridge.spec import FunctionSpec, ResourceSpec
 
@@ -73,6 +75,13 @@ def subscription(resource: ResourceSpec, function: FunctionSpec, stage: Stage) -
         chosen["subjectEndsWith"] = suffix
     if resource.existing:
         there = existing.of(resource, stage)
+        own = str(stage.settings.get("subscription") or "").lower()
+        if there.group and own not in ("", there.group.split("/")[2].lower()):
+            raise ConfigError(
+                f"{function.location + ': ' if function.location else ''}bucket {resource.name!r} is in another "
+                "subscription, and Event Grid tells of an account only within its own: handle its events in an app "
+                "that is deployed there"
+            )
         source, topic = there.id_of(names.STORAGE, 1), names.system_topic(there.segments[0], stage)
     else:
         source, topic = names.resource_id(names.STORAGE, names.storage_account(stage)), names.system_topic("", stage)
