@@ -85,6 +85,11 @@ LIMITS = Limits(
             "a key has no characters of Unicode's private use area (U+E000 to U+F8FF), nor more than 254 parts: "
             f"{_NAMES}"
         ),
+        "bucket-put-container": (
+            "a function that may write or delete objects may delete the whole container as well: Storage Blob Data "
+            "Contributor has that among its actions, and conditions take only data actions away: "
+            f"{_DOCS}/role-based-access-control/built-in-roles/storage#storage-blob-data-contributor"
+        ),
         "bucket-events-existing": (
             "a storage account has one system topic of Event Grid, in its own subscription and location: an app "
             "that handles events of a bucket with existing=True can only be deployed into these, and not where another "
