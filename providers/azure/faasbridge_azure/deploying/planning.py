@@ -14,7 +14,7 @@ from faasbridge.errors import ConfigError, DeployError
 from faasbridge.provider import Artifact
 from faasbridge.spec import AppSpec
 
-from . import changes, reindexing
+from . import changes, reindexing, strangers
 from .code import Site, sites, tagged
 from .connection import Cloud
 from .faults import check_missing, innermost, sentence
@@ -62,7 +62,7 @@ class Planner:
         self._cloud, self._stack = cloud, stack
 
     def plan(self, spec: AppSpec, artifact: Artifact) -> Plan:
-        """Raises ConfigError where a name is taken by what is not ours, DeployError where the template is refused."""
+        """Raises ConfigError where what is not ours has a name of ours, DeployError where the template is refused."""
         from faasbridge.pipeline import template as synthesize
 
         template = self._cloud.resolved(synthesize(spec, self._cloud.stage))
@@ -73,6 +73,7 @@ class Planner:
         there = sites(self._cloud)
         wanted = replace(wanted, before=before_of(found), codes=codes_of(there))
         if found is None:
+            strangers.refuse(self._cloud, template, ())
             return self._plan(wanted, changes.creations(template))
         if is_running(found):
             step = Step("update", "stack", self._stack.name, "another operation is running: it is waited for first")
@@ -102,11 +103,12 @@ class Planner:
 
     def _comparison(self, wanted: Planned, found: Any, there: list[Site], running: list[Site]) -> Plan:
         before = self._stack.template()
+        there_now = made(found, with_owners(before, wanted.template))
+        strangers.refuse(self._cloud, wanted.template, there_now)
         found_changes = self._what_if(tagged(wanted.template, there))
         recoded = [owner_of(each, wanted.template) for each in running]
         # What a failed deployment was sent says nothing of what there is.
         known = before if is_settled(found) else {}
-        there_now = made(found, with_owners(before, wanted.template))
         steps = changes.steps(found_changes, known, wanted.template, there_now, recoded)
         steps = reindexing.planned(self._cloud, wanted.spec, found, steps)
         if not any(step.action != "none" for step in steps):  # of the stack itself
