@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from google.api_core import exceptions
+from google.iam.v1 import policy_pb2
 
 from faasbridge import App
 from faasbridge.errors import ConfigError, DeployError
@@ -331,3 +332,43 @@ def test_a_plan_says_that_objects_are_lost_where_another_bucket_takes_the_place(
     other = make(App(life.stage.app), existing={"files": f"theirs-{life.stage.app}"})
     other.app.bucket("files", existing=True).on_create(name="arrived")(handler)
     assert [each.name for each in other.plan().changes if each.data_loss] == ["files"]
+
+
+TEMPORARY = {
+    "expression": "request.time < timestamp('2030-01-01T00:00:00Z')",
+    "title": "temporary",
+    "description": "ticket 123",
+}
+
+
+def test_the_conditions_of_what_others_were_given_stay_as_they_are(make: Make) -> None:
+    life = make()
+    life.app.table("rows", key="id")
+    life.app.bucket("files")
+    life.app.queue("jobs").on_message(name="work")(handler)
+    life.deploy()
+    projects, bucket = life.calm.get("projects"), bucket_of(life, "files")
+    of_project = {"resource": f"projects/{PROJECT}", "options": {"requested_policy_version": 3}}
+    policy = projects.get_iam_policy(request=of_project)
+    theirs = policy_pb2.Binding(role="roles/datastore.user", members=["user:ada@example.com"], condition=TEMPORARY)
+    policy.bindings.append(theirs)
+    policy.version = 3
+    projects.set_iam_policy(request={"resource": f"projects/{PROJECT}", "policy": policy})
+    given = {"role": "roles/storage.objectViewer", "members": {"user:ada@example.com"}, "condition": TEMPORARY}
+    found = bucket.get_iam_policy(requested_policy_version=3)
+    found.version = 3
+    found.bindings = [*found.bindings, given]
+    bucket.set_iam_policy(found)
+    life.app = App(life.stage.app)
+    rows, files = life.app.table("rows", key="id"), life.app.bucket("files")
+    life.app.queue("jobs").on_message(name="work", uses=[rows.put, files.get])(handler)
+    life.deploy()
+    assert life.plan().changes == ()
+    assert theirs in projects.get_iam_policy(request=of_project).bindings
+    assert given in [*bucket.get_iam_policy(requested_policy_version=3).bindings]
+    life.destroy()
+    left = projects.get_iam_policy(request=of_project)
+    assert theirs in left.bindings
+    left.bindings.remove(theirs)
+    projects.set_iam_policy(request={"resource": f"projects/{PROJECT}", "policy": left})
+    assert not [each for each in left.bindings if life.stage.app in str(each)]

@@ -103,29 +103,15 @@ class Policies:
                 return
 
     def _write(self, change: Change) -> None:
-        gone = {each.key for each in change.remove}
         if change.type == "storage.bucket":
             bucket = self._bucket(change.name)
             policy = bucket.get_iam_policy(requested_policy_version=3)
-            kept = [each for each in _of_bucket(policy) if each.key not in gone]
+            policy.bindings = _changed_of_bucket(policy.bindings, change)
             policy.version = 3
-            policy.bindings = [
-                {
-                    "role": role,
-                    "members": set(members),
-                    **({"condition": {"expression": expression, "title": title}} if expression else {}),
-                }
-                for (role, expression, title), members in _grouped([*kept, *change.add])
-            ]
             settled(bucket.set_iam_policy, policy=policy)
             return
         policy = self._get(change.type, change.name)
-        kept = [each for each in _of_policy(policy) if each.key not in gone]
-        del policy.bindings[:]
-        for (role, expression, title), members in _grouped([*kept, *change.add]):
-            binding = policy.bindings.add(role=role, members=sorted(members))
-            if expression:
-                binding.condition.expression, binding.condition.title = expression, title
+        _change_policy(policy, change)
         policy.version = 3
         api = self._cloud.get(_SERVICES[change.type])
         settled(api.set_iam_policy, request={"resource": self._resource(change.type, change.name), "policy": policy})
@@ -168,6 +154,45 @@ def _of_bucket(policy: Any) -> Iterable[Grant]:
         condition = binding.get("condition") or {}
         for member in binding["members"]:
             yield Grant(binding["role"], member, condition.get("expression", ""), condition.get("title", ""))
+
+
+def _change_policy(policy: Any, change: Change) -> None:
+    """In place: whatever else others' bindings say, such as why a condition is there, stays."""
+    gone = {each.key for each in change.remove}
+    for binding in policy.bindings:
+        kept = [each for each in binding.members if (binding.role, each, binding.condition.expression) not in gone]
+        if len(kept) != len(binding.members):
+            binding.members[:] = kept
+    for at in reversed(range(len(policy.bindings))):
+        if not policy.bindings[at].members:
+            del policy.bindings[at]
+    known = {(each.role, each.condition.expression, each.condition.title): each for each in policy.bindings}
+    for (role, expression, title), members in _grouped(change.add):
+        binding = known.get((role, expression, title))
+        if binding is None:
+            binding = policy.bindings.add(role=role)
+            if expression:
+                binding.condition.expression, binding.condition.title = expression, title
+        binding.members[:] = sorted({*binding.members, *members})
+
+
+def _changed_of_bucket(bindings: Iterable[Mapping[str, Any]], change: Change) -> list[dict[str, Any]]:
+    gone = {each.key for each in change.remove}
+    found = []
+    for each in bindings:
+        expression = (each.get("condition") or {}).get("expression", "")
+        members = {member for member in each["members"] if (each["role"], member, expression) not in gone}
+        if members:
+            found.append({**each, "members": members})
+    for (role, expression, title), given in _grouped(change.add):
+        condition = {"expression": expression, "title": title} if expression else None
+        for each in found:
+            if each["role"] == role and each.get("condition") == condition:
+                each["members"] |= set(given)
+                break
+        else:
+            found.append({"role": role, "members": set(given), **({"condition": condition} if condition else {})})
+    return found
 
 
 def _grouped(grants: Iterable[Grant]) -> Iterable[tuple[tuple[str, str, str], list[str]]]:
