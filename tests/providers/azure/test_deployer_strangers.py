@@ -69,3 +69,12 @@ def test_what_has_the_tags_of_the_app_and_stage_is_taken_up_again(life: Deployme
     assert life.changes() == set()
     life.destroy()
     assert life.send("GET", where).status_code == 404
+
+
+def test_a_group_in_another_region_is_told(life: Deployment) -> None:
+    life.stage = moved(life, location="northeurope")
+    with pytest.raises(ConfigError, match=r"the resource group 'strange-t' is in westeurope.* `location` is 'northeur"):
+        life.plan()
+    for same in ("westeurope", "West Europe", ""):
+        life.stage = moved(life, location=same)
+        assert life.plan().changes

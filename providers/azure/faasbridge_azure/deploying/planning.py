@@ -99,6 +99,12 @@ class Planner:
                 f"there is a resource group {self._cloud.group!r} that FaaSBridge did not make: to deploy into it, set "
                 "`resource_group` to its name"
             )
+        wanted = self._cloud.stage.settings.get("location")
+        if wanted and _region(wanted) != _region(found.location):
+            raise ConfigError(
+                f"the resource group {self._cloud.group!r} is in {found.location}, and so is what is deployed into it, "
+                f"while `location` is {wanted!r}: correct that; to move, destroy the stage first"
+            )
         return True
 
     def _comparison(self, wanted: Planned, found: Any, there: list[Site], running: list[Site]) -> Plan:
@@ -129,6 +135,11 @@ class Planner:
     def _plan(self, planned: Planned, steps: tuple[Step, ...]) -> Plan:
         stage = self._cloud.stage
         return Plan(stage.app, stage.name, "azure", steps, planned)
+
+
+def _region(name: Any) -> str:
+    """Azure takes "West Europe" for westeurope."""
+    return str(name).replace(" ", "").lower()
 
 
 def before_of(stack: Any) -> str | None:
