@@ -43,7 +43,8 @@ _AT_A_TIME = 8
 class GcpDeployer:
     """Implements `provider.Deployer`. Google's faults arrive as DeployError, with Google's as the cause.
 
-    `tries`: how often Pub/Sub is asked again for dead letters where it had none; 0 where one server has them all.
+    `tries`: how often Pub/Sub is asked again for dead letters where it had none; 0 where one server has them all, as in
+    a simulator, whose messages nobody waits for either.
     """
 
     def __init__(self, stage: Stage, clients: Clients, *, tries: int = _EMPTY_ANSWERS) -> None:
@@ -193,7 +194,7 @@ class GcpDeployer:
         if self._lazy is None:
             reader = Reader(self._cloud, self._stage)
             planner = Planner(self._cloud, self._stage, reader)
-            rollout = Rollout(self._cloud, self._stage, reader, planner)
+            rollout = Rollout(self._cloud, self._stage, reader, planner, settles=bool(self._tries))
             self._lazy = reader, planner, rollout, Teardown(self._cloud, self._stage, reader, planner, rollout)
         return self._lazy
 

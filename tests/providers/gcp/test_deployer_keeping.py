@@ -19,6 +19,8 @@ from faasbridge.simulation.servers import Server
 from faasbridge_gcp.deploying import artifacts
 from faasbridge_gcp.deploying.artifacts import Artifacts
 from faasbridge_gcp.deploying.connection import Cloud
+from faasbridge_gcp.deploying.draining import drain
+from faasbridge_gcp.deploying.kinds import Found
 
 sys.path.insert(0, str(Path(__file__).parent))
 from deploying import CODE, COLD, PROJECT, Deployment, simulated
@@ -372,3 +374,23 @@ def test_the_conditions_of_what_others_were_given_stay_as_they_are(make: Make) -
     left.bindings.remove(theirs)
     projects.set_iam_policy(request={"resource": f"projects/{PROJECT}", "policy": left})
     assert not [each for each in left.bindings if life.stage.app in str(each)]
+
+
+def test_what_a_subscription_has_given_out_is_waited_for(make: Make) -> None:
+    """A handler that has it may fail, and nobody would have it then."""
+    life = make()
+    life.app.queue("jobs")
+    life.deploy()
+    api, name = life.calm.get("subscriber"), life.of("subscriptions", "jobs")
+    topic = life.of("topics", "jobs")
+    life.calm.get("publisher").publish(topic=topic, messages=[{"data": b"a"}, {"data": b"b"}])
+    (taken, failed) = api.pull(subscription=name, max_messages=2).received_messages
+    api.modify_ack_deadline(subscription=name, ack_ids=[taken.ack_id], ack_deadline_seconds=2)
+    api.modify_ack_deadline(subscription=name, ack_ids=[failed.ack_id], ack_deadline_seconds=0)
+    watch = f"projects/{PROJECT}/subscriptions/watch-{life.stage.app}"
+    api.create_subscription(name=watch, topic=topic)
+    found = Found("pubsub.subscription", name, {"topic": topic}, {"kind": "queue", "name": "jobs"})
+    drain(Cloud(life.stage, life.calm), found, "", wait_s=4.0)
+    received = api.pull(subscription=watch, max_messages=10).received_messages
+    assert {each.message.data for each in received} == {b"a", b"b"}
+    api.delete_subscription(subscription=watch)

@@ -8,6 +8,8 @@ Source: Pub/Sub documentation, "Filter messages from a subscription".
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.api_core import exceptions
@@ -21,6 +23,9 @@ from .kinds import Found
 
 _BATCH = 100
 _WAIT_S = 5.0
+_LEAST_DEADLINE_S = 10  # which a subscription has that says nothing
+_CLOCKS = timedelta(minutes=1)  # by which ours may differ from Google's
+_BUSY_S = 60.0  # how long a topic may have news in each pull before that is taken for all there is
 
 
 def heir_of(found: Found, template: Template) -> str | None:
@@ -38,16 +43,25 @@ def heir_of(found: Found, template: Template) -> str | None:
     return None
 
 
-def drain(cloud: Cloud, inbox: Found, heir: str) -> None:
-    """`heir` is as `heir_of` says."""
+def settling_s(found: Found) -> float:
+    """How long whoever has a message may still not acknowledge it."""
+    return float(found.body.get("ackDeadlineSeconds", _LEAST_DEADLINE_S))
+
+
+def drain(cloud: Cloud, inbox: Found, heir: str, wait_s: float) -> None:
+    """`heir` is as `heir_of` says. Nobody can tell what is with a handler now and comes back where that fails, so it
+    ends once nothing has come for `wait_s`. What is published from now on the new subscription has itself."""
     api = cloud.get("subscriber")
+    until = datetime.now(UTC) + _CLOCKS
     try:
         api.modify_push_config(request={"subscription": inbox.name, "push_config": {}})
         again_ids: set[str] = set()  # this inbox gets them as well
-        while received := pulled(api, inbox.name, _BATCH):
-            for each in received:
-                if each.message.message_id in again_ids:
-                    continue
+        ends = time.monotonic() + wait_s
+        while True:
+            received = pulled(api, inbox.name, _BATCH)
+            left = [each for each in received if each.message.message_id not in again_ids]
+            left = [each for each in left if each.message.publish_time <= until]
+            for each in left:
                 again: dict[str, Any] = {
                     "data": each.message.data,
                     "attributes": {**each.message.attributes, **({wire.FOR: heir} if heir else {})},
@@ -55,7 +69,13 @@ def drain(cloud: Cloud, inbox: Found, heir: str) -> None:
                 }
                 published = cloud.get("publisher").publish(topic=inbox.body["topic"], messages=[again])
                 again_ids.update(published.message_ids)
-            api.acknowledge(subscription=inbox.name, ack_ids=[each.ack_id for each in received])
+            if received:
+                api.acknowledge(subscription=inbox.name, ack_ids=[each.ack_id for each in received])
+            now = time.monotonic()
+            if left:
+                ends = now + wait_s
+            elif now >= ends and (not received or now >= ends + _BUSY_S):
+                return
     except exceptions.NotFound:
         return
 

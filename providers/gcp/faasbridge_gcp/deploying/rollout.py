@@ -21,7 +21,7 @@ from ..template.document import TYPES, Owner, labels
 from . import policies, secrets
 from .artifacts import Artifacts
 from .connection import Cloud, faults, patient
-from .draining import drain, heir_of
+from .draining import drain, heir_of, settling_s
 from .holding import held, is_own
 from .logs import last_words
 from .overtaking import refuse_overtaken
@@ -35,11 +35,14 @@ _AFTER_FUNCTIONS = "storage.notification"  # which a bucket that is made anew ne
 
 
 class Rollout:
-    def __init__(self, cloud: Cloud, stage: Stage, reader: Reader, planner: Planner) -> None:
+    """`settles`: whether what a subscription has given out is waited for before it goes."""
+
+    def __init__(self, cloud: Cloud, stage: Stage, reader: Reader, planner: Planner, *, settles: bool) -> None:
         self._cloud = cloud
         self._stage = stage
         self._reader = reader
         self._planner = planner
+        self._settles = settles
         self._policies = policies.Policies(cloud)
         self._artifacts = Artifacts(cloud)
 
@@ -125,7 +128,10 @@ class Rollout:
         if action.type == "pubsub.subscription":
             heir = heir_of(action.found, self._template)
             if heir is not None:
-                drain(self._cloud, action.found, heir)
+                wait_s = settling_s(action.found) if self._settles else 0.0
+                if wait_s:
+                    self._run.tell(action, f"its old inbox is empty once nothing has come for {wait_s:.0f} s")
+                drain(self._cloud, action.found, heir, wait_s)
         self._delete(action)
 
     def _delete(self, action: Action) -> None:
