@@ -394,3 +394,47 @@ def test_what_a_subscription_has_given_out_is_waited_for(make: Make) -> None:
     received = api.pull(subscription=watch, max_messages=10).received_messages
     assert {each.message.data for each in received} == {b"a", b"b"}
     api.delete_subscription(subscription=watch)
+
+
+@pytest.fixture
+def crowded(make: Make) -> Deployment:
+    """A stage whose database somebody uses for more than the app's tables."""
+    life = make()
+    life.app.table("rows", key="id", sort_key="at")
+    life.deploy()
+    api, database = life.calm.get("databases"), f"projects/{PROJECT}/databases/{life.name('tables')}"
+    until = {"name": f"{database}/collectionGroups/sessions/fields/until", "ttl_config": {}}
+    api.update_field(request={"field": until, "update_mask": {"paths": ["ttl_config"]}}).result()
+    for scope, *fields in (
+        ("COLLECTION", ("a", "DESCENDING"), ("b", "ASCENDING")),
+        ("COLLECTION", ("a", "ASCENDING"), ("b", "ASCENDING"), ("c", "ASCENDING")),
+        ("COLLECTION_GROUP", ("a", "ASCENDING"), ("c", "ASCENDING")),
+    ):
+        index = {"query_scope": scope, "fields": [{"field_path": path, "order": order} for path, order in fields]}
+        api.create_index(request={"parent": f"{database}/collectionGroups/rows", "index": index}).result()
+    life.calm.firestore(PROJECT, life.name("tables")).collection("sessions").document("1").set({"a": 1})
+    return life
+
+
+def test_what_others_have_in_a_stages_database_stays(crowded: Deployment) -> None:
+    assert crowded.plan().changes == ()
+    crowded.app = App(crowded.stage.app)
+    crowded.app.table("rows", key="id")
+    crowded.app.table("more", key="id")
+    crowded.deploy()
+    indexes = crowded.calm.get("databases").list_indexes(
+        parent=f"projects/{PROJECT}/databases/{crowded.name('tables')}/collectionGroups/-"
+    )
+    assert [each.fields[0].field_path for each in indexes] == ["a"] * 3, "the app's own are gone"
+    sessions = crowded.calm.firestore(PROJECT, crowded.name("tables")).collection("sessions")
+    assert len(sessions.get()) == 1
+    crowded.destroy()
+
+
+def test_a_database_with_a_collection_of_others_is_not_destroyed_unasked(crowded: Deployment) -> None:
+    said = "holds the collection 'sessions', which is no table of the app: destroy that as well with --delete-data"
+    with pytest.raises(ConfigError, match=said):
+        crowded.destroy(delete_data=False)
+    assert crowded.plan().changes == ()
+    crowded.destroy()
+    assert crowded.deployer().status()["deployed"] is False

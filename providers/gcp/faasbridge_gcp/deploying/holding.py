@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from faasbridge.errors import ConfigError
@@ -16,8 +16,9 @@ from .kinds import Found
 PROBE_PART = "probe"  # a bucket that is made to try a location
 
 
-def held(cloud: Cloud, kinds: Mapping[str, Any], found: Found) -> str:
-    """`bucket 'files' holds 1 object`; empty where it holds nothing, or nothing of a user's."""
+def held(cloud: Cloud, kinds: Mapping[str, Any], found: Found, known: Collection[str] = ()) -> str:
+    """`bucket 'files' holds 1 object`; empty where it holds nothing, or nothing of a user's. `known`: tables that are
+    asked for themselves."""
     if found.type == "storage.bucket" and not is_own(found):
         count, more = kinds[found.type].objects(found.name)
         what = "object"
@@ -25,6 +26,9 @@ def held(cloud: Cloud, kinds: Mapping[str, Any], found: Found) -> str:
         database = found.name.partition("/collectionGroups/")[0]
         count, more = tables.rows(cloud, database, found.owner["name"])
         what = "row"
+    elif found.type == "firestore.database":
+        others = sorted(set(tables.collections(cloud, found.name)) - set(known))
+        return f"the database holds the collection {others[0]!r}, which is no table of the app" if others else ""
     else:
         return ""
     if not count:

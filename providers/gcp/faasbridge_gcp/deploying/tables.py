@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.api_core import exceptions
 
+from ..firestore_value import EXPIRY
 from ..template.document import Type
 from .connection import Cloud, finished
 from .storage import share
@@ -67,7 +68,7 @@ class Databases:
 
 
 class Indexes:
-    """Found by what they say, for Google names them; they cannot be changed."""
+    """Found by what they say, for Google names them; they cannot be changed. What a template never says is others'."""
 
     type: Type = "firestore.index"
 
@@ -81,6 +82,8 @@ class Indexes:
         from .kinds import Found, as_body
 
         for each in self._api.list_indexes(parent=f"{database}/collectionGroups/-"):
+            if not _is_generated(each):
+                continue
             group = each.name.partition("/collectionGroups/")[2].partition("/")[0]
             yield Found(
                 self.type, each.name, as_body(each), {"kind": "table", "name": group, "part": "index"}, each.name
@@ -102,7 +105,7 @@ class Indexes:
 
 
 class Fields:
-    """A table is told by the time-to-live of its rows."""
+    """A table is told by the time-to-live of its rows, of a field whose name is FaaSBridge's own."""
 
     type: Type = "firestore.field"
 
@@ -118,7 +121,7 @@ class Fields:
 
         request = {"parent": f"{database}/collectionGroups/-", "filter": "ttlConfig:*"}
         for each in self._api.list_fields(request=request):
-            if "ttl_config" in each:
+            if "ttl_config" in each and each.name.rpartition("/fields/")[2].strip("`") == EXPIRY:
                 group = each.name.partition("/collectionGroups/")[2].partition("/")[0]
                 yield Found(self.type, each.name, as_body(each), {"kind": "table", "name": group})
 
@@ -137,6 +140,19 @@ class Fields:
         """Of an empty one."""
         field = self.message(name=found.name)
         finished(self._api.update_field(request={"field": field, "update_mask": {"paths": ["ttl_config"]}}))
+
+
+def _is_generated(index: Any) -> bool:
+    """Whether a template may have it: `template.sources.table`."""
+    orders = [each.order.name for each in index.fields if each.field_path != "__name__"]
+    is_pair = len(orders) == 2 and orders[0] == "ASCENDING" and orders[1] in ("ASCENDING", "DESCENDING")
+    return is_pair and index.query_scope.name == "COLLECTION"
+
+
+def collections(cloud: Cloud, database: str) -> list[str]:
+    """Those at the top that have documents."""
+    _, project, _, id = database.split("/")
+    return [each.id for each in cloud.clients.firestore(project, id).collections()]
 
 
 def collection(cloud: Cloud, database: str, name: str) -> Any:

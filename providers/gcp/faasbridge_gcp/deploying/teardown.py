@@ -52,7 +52,8 @@ class Teardown:
         }
 
     def _refuse_data(self, current: Current) -> None:
-        found = [held(self._cloud, self._reader.kinds, each) for each in current.resources.values()]
+        known = {each.owner["name"] for each in current.of_type("firestore.field")}
+        found = [held(self._cloud, self._reader.kinds, each, known) for each in current.resources.values()]
         if any(found):
             raise ConfigError(f"{', '.join(filter(None, found))}: destroy that as well with --delete-data")
 
