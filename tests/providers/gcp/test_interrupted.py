@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from google.api_core import exceptions
 from faasbridge import App, Message
 from faasbridge.errors import DeployError
 from faasbridge.simulation.servers import Server
+from faasbridge_gcp.deploying import artifacts
 from faasbridge_gcp.deploying.connection import Cloud
 from faasbridge_gcp.deploying.reading import Reader
 
@@ -185,7 +187,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def cut(server: Server, tmp_path: Path) -> Cut:
+def cut(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cut:
+    monkeypatch.setattr(artifacts, "_RECENT", timedelta(0))  # so that each deployment of other code uploads it
     cut = Cut(server, "cut", tmp_path)
     cut.destroy()
     return cut
