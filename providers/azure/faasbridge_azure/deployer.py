@@ -1,9 +1,10 @@
 """One app and stage as one deployment stack, `<app>-<stage>`, in a resource group. Its parts are in `deploying/`:
 
-    planning -> changes       what would be done: the template against the one that was sent last, and what-if
-    rollout -> stack, code    doing it: the stack, progress from its operations, then One Deploy to the function apps
-    teardown -> vaults        undoing it
-    letters, logs, invoking, secrets     looking after what is there
+    planning -> changes, strangers   what would be done: the template against the one that was sent last, and what-if
+    rollout -> vaults, stack, code   doing it: the stack, progress from its operations, then One Deploy to the apps
+    teardown -> holdings, vaults     undoing it, unless data is in it
+    outputs                          where things are
+    letters, logs, invoking, secrets   looking after what is there
 
 The stack and its resources' tags are all the state there is. What a declared thing is made of, the template's metadata
 say; where it is, the stack's outputs, or after a failure what they would be.
