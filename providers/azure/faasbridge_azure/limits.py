@@ -109,7 +109,7 @@ LIMITS = Limits(
         ),
         "table-index-existing": (
             "a table declared with existing=True gets no index for the rows that it has: FaaSBridge writes rows again "
-            "for a new index only where the table is its own"
+            "for a new index only where the table is its own (source: docs/decisions.md)"
         ),
         "table-foreign-writes": (
             f"writes past FaaSBridge's driver raise no change events: {_DOCS}/cosmos-db/change-feed-modes"
