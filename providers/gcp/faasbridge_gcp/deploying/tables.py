@@ -143,7 +143,7 @@ class Fields:
 
 
 def _is_generated(index: Any) -> bool:
-    """Whether a template may have it: `template.sources.table`."""
+    """Whether a template may have it: `template.tables.table`."""
     orders = [each.order.name for each in index.fields if each.field_path != "__name__"]
     is_pair = len(orders) == 2 and orders[0] == "ASCENDING" and orders[1] in ("ASCENDING", "DESCENDING")
     return is_pair and index.query_scope.name == "COLLECTION"
