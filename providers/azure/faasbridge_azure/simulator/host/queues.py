@@ -67,7 +67,7 @@ class QueueTrigger:
             idle = account is None
             if account is not None:
                 try:
-                    messages = await account.receive(self.queue, self._size, VISIBILITY_S)
+                    messages = await self._receive(account)
                     await asyncio.gather(*(self._message(account, one) for one in messages))
                     idle = not messages and await account.is_empty(self.queue)
                 except Exception:
@@ -77,6 +77,17 @@ class QueueTrigger:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(IDLE_S if idle else pause):  # wait_for may forget a cancellation on 3.11
                         await self.wake.wait()
+
+    async def _receive(self, account: Account) -> list[dict[str, str]]:
+        """Waits for the answer also where the app is stopped meanwhile: what is in it would stay hidden, and nobody
+        would handle it."""
+        receiving = asyncio.ensure_future(account.receive(self.queue, self._size, VISIBILITY_S))
+        try:
+            return await asyncio.shield(receiving)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Exception):
+                await asyncio.gather(*(account.release(self.queue, one, 0) for one in await receiving))
+            raise
 
     async def _message(self, account: Account, message: dict[str, str]) -> None:
         count = int(message["DequeueCount"])
