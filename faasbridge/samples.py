@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from .adapter.fitting import TAKES
 from .errors import ConfigError, InvalidEvent
 from .events import BlobEvent, Change, Event, Message, Tick
 from .http import Request
@@ -14,15 +15,7 @@ if TYPE_CHECKING:
     from .spec import AppSpec, FunctionSpec
 
 _PARAMETERS = {"int": "1", "uuid": "00000000-0000-4000-8000-000000000000", "path": "a/sample"}
-_CLASSES: Mapping[str, type[Event]] = {
-    "http": Request,
-    "message": Message,
-    "batch": Message,
-    "create": BlobEvent,
-    "delete": BlobEvent,
-    "change": Change,
-    "tick": Tick,
-}
+_CLASSES: Mapping[str, type[Event]] = {"http": Request, **TAKES}
 
 
 def check_event(function: str, trigger: str, event: Event) -> None:

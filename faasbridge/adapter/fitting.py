@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..app import Function
     from ..events import Event
 
-_TAKES: dict[str, type[Event]] = {
+TAKES: dict[str, type[Event]] = {
     "message": Message,
     "batch": Message,
     "create": BlobEvent,
@@ -30,7 +30,7 @@ _TAKES: dict[str, type[Event]] = {
 def fit(function: Function, event: Event) -> Event | None:
     """The event, changed in place; None where the function did not ask for it: there is nothing to do, so it is done.
     Raises InvalidEvent where the handler takes something else altogether, which is a wrong trigger."""
-    wanted = _TAKES.get(function.trigger)
+    wanted = TAKES.get(function.trigger)
     if wanted is not None and not isinstance(event, wanted):
         raise InvalidEvent(
             f"function {function.name!r} takes {wanted.__name__}, but was sent {type(event).__name__} {event.id!r}"
