@@ -27,7 +27,7 @@ CORPUS = Path(os.environ.get("FAASBRIDGE_CORPUS") or ROOT.parent / "shared" / "c
 NEEDED = {
     "aws": ("awslambdaric", "lambda_preflight"),
     "gcp": ("functions_framework", "google.events", "google.cloud.firestore"),
-    "azure": ("azure.functions",),
+    "azure": ("azure.functions", "azure.mgmt.resource.deployments"),
 }
 
 

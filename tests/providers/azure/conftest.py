@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from deploying import Deployment
     from emulated_services import Services
+
+    from faasbridge.simulation.servers import Server
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +27,24 @@ def services() -> Iterator[Services]:
 
     with running() as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A simulated Azure, to be deployed to."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    from deploying import simulated
+
+    with simulated(tmp_path_factory.mktemp("azure") / "server") as server:
+        yield server
+
+
+@pytest.fixture
+def life(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    from deploying import deployment
+
+    with deployment(server, "life", tmp_path, monkeypatch) as life:
+        yield life
 
 
 @pytest.fixture(scope="session")

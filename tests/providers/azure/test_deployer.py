@@ -29,19 +29,12 @@ from deploying import (
     bucket,
     function,
     queue,
-    simulated,
     table,
     template,
     vault,
 )
 
 TWO = CODE.replace('"one"', '"two"')
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with simulated(tmp_path_factory.mktemp("azure") / "server") as server:
-        yield server
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ pytest.importorskip("azure.mgmt.resource.deployments", reason="install faasbridg
 from azure.core.exceptions import ResourceNotFoundError
 
 from faasbridge.errors import ConfigError, DeployError
-from faasbridge.simulation.servers import Server
 from faasbridge_azure.simulator import access
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -23,11 +21,9 @@ from deploying import (
     Quick,
     broken,
     bucket,
-    deployment,
     files,
     function,
     queue,
-    simulated,
     table,
     template,
     token,
@@ -35,18 +31,6 @@ from deploying import (
 )
 
 FUNCTIONS = {"functions": {"work": "STACK-work"}}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with simulated(tmp_path_factory.mktemp("azure") / "server") as server:
-        yield server
-
-
-@pytest.fixture
-def life(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
-    with deployment(server, "failed", tmp_path, monkeypatch) as life:
-        yield life
 
 
 def deploy_in_vain(life: Deployment) -> None:

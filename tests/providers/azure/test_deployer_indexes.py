@@ -22,15 +22,9 @@ from faasbridge_azure.template import synthesize
 
 sys.path.insert(0, str(Path(__file__).parent))
 from arm_templates import KIT_OF
-from deploying import Deployment, simulated
+from deploying import Deployment
 
 COLOUR, SIZE = ("colour", "id"), ("size", "id")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with simulated(tmp_path_factory.mktemp("azure") / "server") as server:
-        yield server
 
 
 @pytest.fixture

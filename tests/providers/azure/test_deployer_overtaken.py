@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,24 +11,11 @@ pytest.importorskip("azure.mgmt.resource.deployments", reason="install faasbridg
 
 from faasbridge.deploy import Plan
 from faasbridge.errors import DeployError
-from faasbridge.simulation.servers import Server
 
 sys.path.insert(0, str(Path(__file__).parent))
-from deploying import CODE, Deployment, deployment, function, queue, simulated, template
+from deploying import CODE, Deployment, function, queue, template
 
 TWO, THREE = CODE.replace('"one"', '"two"'), CODE.replace('"one"', '"three"')
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with simulated(tmp_path_factory.mktemp("azure") / "server") as server:
-        yield server
-
-
-@pytest.fixture
-def life(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
-    with deployment(server, "stale", tmp_path, monkeypatch) as life:
-        yield life
 
 
 def planned(life: Deployment, code: str = CODE, *more: str) -> Plan:

@@ -16,17 +16,11 @@ from faasbridge.errors import ConfigError
 from faasbridge.simulation.servers import Server
 
 sys.path.insert(0, str(Path(__file__).parent))
-from deploying import Deployment, deployment, function, queue, simulated, template
+from deploying import Deployment, deployment, function, queue, template
 
 TOPICS = "Microsoft.EventGrid/topics"
 NEWS = [{"type": TOPICS, "name": "STACK-news", "location": "westeurope", "owner": ["topic", "news", ""]}]
 OURS = {"faasbridge-app": "strange", "faasbridge-stage": "t"}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with simulated(tmp_path_factory.mktemp("azure") / "server") as server:
-        yield server
 
 
 @pytest.fixture

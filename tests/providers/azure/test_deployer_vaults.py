@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,19 +15,7 @@ from faasbridge.errors import DeployError
 from faasbridge.simulation.servers import Server
 
 sys.path.insert(0, str(Path(__file__).parent))
-from deploying import Deployment, Quick, broken, deployment, function, queue, simulated, template, token, until, vault
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with simulated(tmp_path_factory.mktemp("azure") / "server") as server:
-        yield server
-
-
-@pytest.fixture
-def life(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
-    with deployment(server, "vaults", tmp_path, monkeypatch) as life:
-        yield life
+from deploying import Deployment, Quick, broken, function, queue, template, token, until, vault
 
 
 def with_a_secret(life: Deployment) -> None:

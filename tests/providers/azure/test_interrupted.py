@@ -28,7 +28,7 @@ from faasbridge.errors import DeployError
 from faasbridge.simulation.servers import Server
 
 sys.path.insert(0, str(Path(__file__).parent))
-from deploying import CODE, Deployment, Quick, artifact_of, function, queue, simulated, template, until, vault
+from deploying import CODE, Deployment, Quick, artifact_of, function, queue, template, until, vault
 
 
 class Killed(BaseException):
@@ -138,12 +138,6 @@ class Cut(Deployment):
         """What a killed command began goes on at Azure; comparing has to wait for it."""
         ended = (None, "succeeded", "failed", "canceled")
         until(lambda: self.stack().get("properties", {}).get("provisioningState") in ended)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with simulated(tmp_path_factory.mktemp("azure") / "server") as server:
-        yield server
 
 
 @pytest.fixture
