@@ -13,6 +13,7 @@ import botocore.loaders
 import pytest
 
 if TYPE_CHECKING:
+    from deploying import Clients
     from services import Services
 
 
@@ -39,3 +40,13 @@ def aws() -> Iterator[Services]:
 
     with running() as services:
         yield services
+
+
+@pytest.fixture(scope="module")
+def clients() -> Iterator[Clients]:
+    """Of an AWS that is a module's own."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    from deploying import Clients, local_aws
+
+    with local_aws() as endpoint:
+        yield Clients(endpoint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
@@ -15,13 +15,7 @@ from faasbridge.deploy import Progress
 from faasbridge.errors import ConfigError, DeployError
 
 sys.path.insert(0, str(Path(__file__).parent))
-from deploying import Clients, Deployment, bucket, function, inbox, local_aws, queue, table, template, wait
-
-
-@pytest.fixture(scope="module")
-def clients() -> Iterator[Clients]:
-    with local_aws() as endpoint:
-        yield Clients(endpoint)
+from deploying import Clients, Deployment, bucket, function, inbox, queue, table, template, wait
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,7 @@ from faasbridge.provider import Stage
 from faasbridge_aws.deployer import AwsDeployer
 
 sys.path.insert(0, str(Path(__file__).parent))
-from deploying import Clients, artifact_of, local_aws
-
-
-@pytest.fixture(scope="module")
-def clients() -> Iterator[Clients]:
-    with local_aws() as endpoint:
-        yield Clients(endpoint)
+from deploying import Clients, artifact_of
 
 
 def test_a_bound_app_reaches_what_is_deployed_and_what_was_there(clients: Clients, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,13 +10,7 @@ from uuid import uuid4
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from deploying import Clients, Deployment, local_aws, queue, secret, template
-
-
-@pytest.fixture(scope="module")
-def clients() -> Iterator[Clients]:
-    with local_aws() as endpoint:
-        yield Clients(endpoint)
+from deploying import Clients, Deployment, queue, secret, template
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,7 +24,7 @@ from faasbridge_aws.deploying.letters import Letters
 from faasbridge_aws.drivers.secret import SecretDriver
 
 sys.path.insert(0, str(Path(__file__).parent))
-from deploying import Clients, Deployment, function, inbox, local_aws, secret, template
+from deploying import Clients, Deployment, function, inbox, secret, template
 
 CODE = """
 def handler(event, context):
@@ -38,12 +38,6 @@ def handler(event, context):
     print("second")
     return {"did": "it"}
 """
-
-
-@pytest.fixture(scope="module")
-def clients() -> Iterator[Clients]:
-    with local_aws() as endpoint:
-        yield Clients(endpoint)
 
 
 @pytest.fixture
