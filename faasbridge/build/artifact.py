@@ -77,10 +77,10 @@ def build(
 
     progress("collecting sources")
     own = sources.collect(project.root, project.include, project.exclude)
-    parts = [
+    parts: list[tuple[str, Mapping[str, bytes | Path]]] = [
         # Not what an earlier build left in the app's folder.
         (f"the app's folder {project.root}", {name: path for name, path in own.items() if path != out.absolute()}),
-        ("FaaSBridge", runtime.collect(layout.packages)),
+        ("FaaSBridge", runtime.packed(layout.packages, layout.python_version)),
         (f"provider {stage.provider!r}", layout.files),
         ("a plugin", prepared.files),
         ("FaaSBridge", {MANIFEST: manifest(spec, project.app_ref, prepared.middleware)}),

@@ -1,4 +1,6 @@
-"""The run-time part of an installed package: its entry modules and what they import of the same package."""
+"""The run-time part of an installed package: its entry modules and what they import of the same package. An artifact
+has them as byte code alone, where the target's Python is on this machine.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import ConfigError
+from . import bytecode
 
 # What a vendor's runtime reaches first; the rest follows from the imports.
 CORE_ENTRIES: Final = (
@@ -28,8 +31,14 @@ PROVIDER_ENTRIES: Final = ("", "bind", "drivers", "entry", "events", "http")
 TOOL_TIME: Final = frozenset({"validate", "spec", "autobind"})
 
 
+def packed(packages: tuple[str, ...], python_version: str) -> dict[str, bytes]:
+    """Path in the artifact -> contents, for FaaSBridge and provider packages that are installed. Raises ConfigError."""
+    sources = {name: path.read_bytes() for name, path in collect(packages).items()}
+    return bytecode.instead(sources, python_version)
+
+
 def collect(packages: tuple[str, ...]) -> dict[str, Path]:
-    """Path in the artifact -> file, for FaaSBridge and provider packages that are installed. Raises ConfigError."""
+    """Path below the packages' folder -> source. Raises ConfigError for a package that is not installed."""
     files: dict[str, Path] = {}
     for package in packages:
         files.update(_package(package))
@@ -58,10 +67,7 @@ def _package(package: str) -> dict[str, Path]:
         if name:
             pending.append(name.rpartition(".")[0])
         pending += _imports(package, name, modules)
-    paths = [modules[name] for name in found]
-    if (root / "py.typed").exists():
-        paths.append(root / "py.typed")
-    return {f"{package}/{path.relative_to(root).as_posix()}": path for path in sorted(paths)}
+    return {f"{package}/{path.relative_to(root).as_posix()}": path for path in sorted(modules[name] for name in found)}
 
 
 def _modules(root: Path) -> dict[str, Path]:

@@ -86,6 +86,20 @@ def test_byte_code_is_the_same_whatever_else_its_process_knows(version: str) -> 
     assert len(kept) == 3
 
 
+def test_byte_code_instead_of_its_source_tells_files_and_lines(tmp_path: Path) -> None:
+    source = b'''"""Words."""\n\n\ndef fail() -> None:\n    """More of them."""\n    raise OSError("here")\n'''
+    sources = {"one/mod.py": source, "one/none.py": b"def {{name}}():"}
+    made = bytecode.instead(sources, HERE)
+    assert sorted(made) == ["one/mod.pyc", "one/none.py"]
+    assert b"ords" not in made["one/mod.pyc"]
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "mod.pyc").write_bytes(made["one/mod.pyc"])
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from one import mod; mod.fail()"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-2:] == ['  File "one/mod.py", line 6, in fail', "OSError: here"]
+    assert bytecode.instead(sources, "3.99") == sources
+
+
 def test_a_version_that_is_not_here_gets_no_byte_code(tmp_path: Path) -> None:
     archive.write(tmp_path / "a.zip", {"a.py": b"x = 1\n"}, None, python_version="3.99")
     with zipfile.ZipFile(tmp_path / "a.zip") as zipped:
