@@ -138,18 +138,23 @@ def _simulated(simulator: Simulator, session: Session, view: View, *, reload: bo
             for line in lines[shown:]:
                 view.log(line)
             shown = len(lines)
-        view.stopping()
+        view.stopping(keeps=getattr(simulator, "keep", False))
     finally:
-        simulator.stop()
         if reloading is not None:
-            reloading.stop()
+            reloading.cancel()
+        simulator.stop()
         for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
             signal.signal(number, handler)
         sys.stdout.flush()
+    if reloading is not None and not reloading.ended():
+        # A vendor's client asks a simulator that is gone for many minutes, and Python waits for its threads at the end.
+        view.stopped()
+        sys.stdout.flush()
+        os._exit(0)
 
 
 class _Reloading:
-    """Deploys what is saved, in a thread of its own until `stop`."""
+    """Deploys what is saved, in a thread of its own until `cancel`."""
 
     def __init__(self, simulator: Any, session: Session, view: View, since: float) -> None:
         import asyncio
@@ -160,10 +165,13 @@ class _Reloading:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Waits for a deployment that runs, which the end of the simulator ends."""
+    def cancel(self) -> None:
         self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join(PATIENCE_S * 10)
+
+    def ended(self) -> bool:
+        """Gives a deployment that runs some time to find that the simulator is gone."""
+        self._thread.join(PATIENCE_S)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         import asyncio
@@ -177,16 +185,18 @@ class _Reloading:
 
     async def _watch(self) -> None:
         import asyncio
+        from contextlib import aclosing
 
         from ..errors import FaaSBridgeError
         from ..local.records import Notice
         from ..local.watch import changes
 
-        async for _ in changes(self._session.target.stage.root, self._since):
-            started = monotonic()
-            try:
-                await asyncio.to_thread(self._simulator.update)
-            except FaaSBridgeError as error:
-                self._view.broken(str(error))
-            else:
-                self._view.event(Notice("reloaded", "", ms=(monotonic() - started) * 1000))
+        async with aclosing(changes(self._session.target.stage.root, self._since)) as saved:
+            async for _ in saved:
+                started = monotonic()
+                try:
+                    await asyncio.to_thread(self._simulator.update)
+                except FaaSBridgeError as error:
+                    self._view.broken(str(error))
+                else:
+                    self._view.event(Notice("reloaded", "", ms=(monotonic() - started) * 1000))

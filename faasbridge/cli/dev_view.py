@@ -117,11 +117,13 @@ class View:
         for each in (detail or text).rstrip().splitlines():
             out.line(f"    {out.paint(each, 'red')}")
 
-    def stopping(self) -> None:
+    def stopping(self, *, keeps: bool = True) -> None:
         if self.out.json:
             self._json("stopping")
-        else:
+        elif keeps:
             self.out.line("\nStopping; events that were not handled stay for the next start.")
+        else:
+            self.out.line("\nStopping; the simulator keeps nothing for the next start.")
 
     def stopped(self) -> None:
         if self.out.json:

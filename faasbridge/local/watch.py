@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -29,14 +30,15 @@ async def watch(server: LocalServer, app: str | None = None) -> None:
     `app` is the reference that was given in place of the settings' own.
     """
     root = server.stage.root
-    async for paths in changes(root, server.read_at - 0.05):
-        stage = None
-        try:
-            if root / "pyproject.toml" in paths:
-                stage = await asyncio.to_thread(stage_of, server.stage, app)
-            await server.reload(stage)
-        except ConfigError as error:
-            server.tell(Notice("broken", str(error)))
+    async with aclosing(changes(root, server.read_at - 0.05)) as saved:
+        async for paths in saved:
+            stage = None
+            try:
+                if root / "pyproject.toml" in paths:
+                    stage = await asyncio.to_thread(stage_of, server.stage, app)
+                await server.reload(stage)
+            except ConfigError as error:
+                server.tell(Notice("broken", str(error)))
 
 
 def counts(path: Path, root: Path) -> bool:
@@ -47,8 +49,8 @@ def counts(path: Path, root: Path) -> bool:
     return path.suffix in SUFFIXES and not relative.name.startswith(".")
 
 
-async def changes(root: Path, since: float) -> AsyncIterator[set[Path]]:
-    """Sets of changed files, until it is cancelled; first those saved after `since` (seconds since the epoch)."""
+async def changes(root: Path, since: float) -> AsyncGenerator[set[Path], None]:
+    """Sets of changed files, until it is closed; first those saved after `since` (seconds since the epoch)."""
     found: asyncio.Queue[set[Path]] = asyncio.Queue()
     watchers: list[asyncio.Task[None]] = []
     before = {path: when for path, when in _snapshot(root).items() if when <= since * 1e9}

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,12 +134,10 @@ def cli(tmp_path: Path) -> Cli:
 class Dev:
     """A running `faasbridge dev`; `read` waits for lines of it."""
 
-    def __init__(self, arguments: list[str], cwd: Path) -> None:
+    def __init__(self, command: list[str], cwd: Path) -> None:
         self.output = cwd.parent / "dev.out"
         with self.output.open("wb") as stream:
-            self.process = subprocess.Popen(
-                [*COMMAND, "dev", "--port", "0", *arguments], cwd=cwd, env=environment(), stdout=stream, stderr=stream
-            )
+            self.process = subprocess.Popen(command, cwd=cwd, env=environment(), stdout=stream, stderr=stream)
 
     def text(self) -> str:
         return self.output.read_text()
@@ -172,11 +170,11 @@ def wait_until(condition: Callable[[], Any], otherwise: Callable[[], str]) -> An
 
 @pytest.fixture
 def dev(project: Path) -> Iterator[Callable[..., Dev]]:
-    """Starts `faasbridge dev` in the project; it is gone when the test is over."""
+    """Starts `faasbridge dev` in the project, or Python with what runs it; it is gone when the test is over."""
     started: list[Dev] = []
 
-    def start(*arguments: str) -> Dev:
-        started.append(Dev(list(arguments), project))
+    def start(*arguments: str, program: Sequence[str] = ("-m", "faasbridge", "dev", "--port", "0")) -> Dev:
+        started.append(Dev([sys.executable, *program, *arguments], project))
         return started[-1]
 
     yield start

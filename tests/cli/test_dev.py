@@ -171,6 +171,39 @@ def test_a_signal_that_comes_twice_at_once_is_one(dev: Starter) -> None:
     assert running.text().rstrip().endswith("Stopped.")
 
 
+SLOW = """
+import time
+from concurrent.futures import ThreadPoolExecutor
+from faasbridge import pipeline
+from faasbridge.cli import main
+
+
+class Slow:
+    def start(self): ...
+    def stop(self): ...
+    def endpoint(self, api): return "http://127.0.0.1:1"
+    def logs(self): return []
+
+    def update(self):
+        print("deploying", flush=True)
+        ThreadPoolExecutor().submit(time.sleep, 600).result()
+
+
+pipeline.Target.simulator = lambda target: Slow()
+main()
+"""
+
+
+def test_a_deployment_to_a_simulator_that_hears_of_no_end_is_left(dev: Starter, project: Path) -> None:
+    running = dev("--provider", "aws", program=["-c", SLOW, "dev"])
+    running.wait_for("Ctrl-C stops.")
+    (project / "shop" / "more.py").write_text("")
+    running.wait_for("deploying")
+    assert running.interrupt() == 0
+    text = running.text().rstrip()
+    assert text.endswith("Stopping; the simulator keeps nothing for the next start.\nStopped."), text
+
+
 def test_the_port_of_the_settings_counts_where_none_is_given(dev: Starter, cli: Cli, project: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
