@@ -104,6 +104,7 @@ def test_a_photo_and_a_text_file_from_choosing_to_deleting(page: Chrome, tmp_pat
     page.save_screenshot(str(tmp_path / "3-ready.png"))
 
     failed.find_element(By.CLASS_NAME, "remove").click()
+    wait(page).until(lambda _: len(page.find_elements(By.CLASS_NAME, "card")) == 1)  # the other moves into its place
     delete = ready.find_element(By.CLASS_NAME, "remove")
     delete.click()
     assert delete.text == "Delete for good?"

@@ -315,10 +315,11 @@ async function remove(item) {
       await api(`photos/${item.id}`, { method: "DELETE" }).catch((error) => { if (error.status !== 404) throw error; });
     }
     const next = item.card.nextElementSibling || item.card.previousElementSibling;
+    const here = item.card.contains(document.activeElement);
     drop(item);
     item.request?.abort();
     arrange();
-    ($(".remove", next || document) || $("#files")).focus();
+    if (here) ($(".remove", next || document) || $("#files")).focus();  // not from where somebody has gone meanwhile
     say(`${name} deleted`);
     soon();
   } catch (error) {
