@@ -57,7 +57,7 @@ class Layout:
     files: Mapping[str, bytes] = field(default_factory=dict)
     packages: tuple[str, ...] = (
         "faasbridge",
-    )  # copied from the installed ones: the core, and the provider's run-time part
+    )  # the run-time part of installed ones; packed as byte code without docstrings and assertions
     requirements: tuple[str, ...] = ()
     dependencies: str = ""  # the artifact's folder that they and the app's are in; empty: at its root
     python_version: str = ""  # "3.13"; empty: the running one

@@ -19,8 +19,9 @@ from faasbridge.simulation.servers import Server
 from faasbridge_gcp.deploying import artifacts
 from faasbridge_gcp.deploying.artifacts import Artifacts
 from faasbridge_gcp.deploying.connection import Cloud
-from faasbridge_gcp.deploying.draining import drain
-from faasbridge_gcp.deploying.kinds import Found
+from faasbridge_gcp.deploying.draining import drain, settling_s
+from faasbridge_gcp.deploying.kinds import Found, kinds
+from faasbridge_gcp.template.document import labels
 
 sys.path.insert(0, str(Path(__file__).parent))
 from deploying import CODE, COLD, PROJECT, Deployment, simulated
@@ -394,6 +395,18 @@ def test_what_a_subscription_has_given_out_is_waited_for(make: Make) -> None:
     received = api.pull(subscription=watch, max_messages=10).received_messages
     assert {each.message.data for each in received} == {b"a", b"b"}
     api.delete_subscription(subscription=watch)
+
+
+def test_what_is_tried_again_later_is_waited_for_too(make: Make) -> None:
+    """Of seven attempts six may fail, and the next come after 10, 20, 40, 80, 160 and 320 seconds."""
+    life = make()
+    life.app.queue("often").on_message(name="often", max_attempts=7)(handler)
+    life.app.queue("seldom").on_message(name="seldom", max_attempts=5, timeout_s=300)(handler)
+    life.app.queue("unheard")
+    life.deploy()
+    of_stage = kinds(Cloud(life.stage, life.calm))["pubsub.subscription"].found(labels(life.stage))
+    waits = {each.owner["name"]: settling_s(each) for each in of_stage if each.owner["part"] == "subscription"}
+    assert waits == {"often": 320.0, "seldom": 310.0, "unheard": 10.0}
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 A filter and an order cannot be changed, so a handler with another filter has another subscription, and so has a queue
 that gets an order, and its dead letters. The new one is there already when the old one goes. Where nobody takes over,
 function or queue is gone, and what waited with it.
-Source: Pub/Sub documentation, "Filter messages from a subscription".
+Source: Pub/Sub documentation, "Filter messages from a subscription" and, of the API's reference, "RetryPolicy".
 """
 
 from __future__ import annotations
@@ -44,8 +44,18 @@ def heir_of(found: Found, template: Template) -> str | None:
 
 
 def settling_s(found: Found) -> float:
-    """How long whoever has a message may still not acknowledge it."""
-    return float(found.body.get("ackDeadlineSeconds", _LEAST_DEADLINE_S))
+    """How long a message may be out of sight and come back: with whoever has it, or until it is tried again.
+
+    The pause doubles with each attempt, from the least to the longest that the subscription says.
+    """
+    deadline_s = float(found.body.get("ackDeadlineSeconds", _LEAST_DEADLINE_S))
+    pauses = found.body.get("retryPolicy")
+    if not pauses:
+        return deadline_s
+    least_s, longest_s = (float(pauses[name].removesuffix("s")) for name in ("minimumBackoff", "maximumBackoff"))
+    attempts = found.body.get("deadLetterPolicy", {}).get("maxDeliveryAttempts")
+    before_last_s = longest_s if attempts is None else least_s * 2.0 ** (attempts - 2)
+    return max(deadline_s, min(before_last_s, longest_s))
 
 
 def drain(cloud: Cloud, inbox: Found, heir: str, wait_s: float) -> None:
