@@ -1,8 +1,4 @@
-"""What a deployed function feels: the import of the core, and the dispatch of a request. Peers in the same run.
-
-The fastest of several runs counts, as `timeit` advises: whatever else a machine does only adds, and on a shared one
-that can be two thirds.
-"""
+"""What a deployed function feels: the import of the core, and the dispatch of a request. Peers in the same run."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ from pathlib import Path
 from faasbridge import App, Request
 from faasbridge.dispatch import Runner
 
-from .report import Figure
+from .report import Figure, low
 
 BASE = "import json, logging"
 PEERS = {
@@ -32,7 +28,7 @@ PEERS = {
 def imports(runs: int = 15) -> list[Figure]:
     """Milliseconds that an import adds to an interpreter that has `json` and `logging`, from compiled files."""
     ours = import_ms("import faasbridge", runs)
-    figures = [Figure("import faasbridge", ours, "ms", 5, note=f"fastest of {runs}, compiled files present")]
+    figures = [Figure("import faasbridge", ours, "ms", 5, note=f"lower quartile of {runs}, compiled files present")]
     for name, statement in PEERS.items():
         module = statement.split()[1].partition(".")[0].rstrip(";")
         if importlib.util.find_spec(module):
@@ -60,7 +56,7 @@ def import_ms(statement: str, runs: int, base: str = BASE, path: Path | None = N
             return float(out.split()[-1])
 
         once()  # writes the compiled files
-        return min(once() for _ in range(runs))
+        return low([once() for _ in range(runs)])
 
 
 def dispatch(number: int = 20_000, rounds: int = 7) -> list[Figure]:
