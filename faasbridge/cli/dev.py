@@ -51,6 +51,7 @@ def command(
         from ..local.server import run
 
         run(_local(session, stage, view, port, reload))
+        ended = True
     else:
         if port is not None:
             raise UsageError(
@@ -61,8 +62,12 @@ def command(
             if not hasattr(simulator, "keep"):
                 raise UsageError(f"the simulator of {session.provider_name!r} cannot keep its state")
             simulator.keep = True
-        _simulated(simulator, session, view, reload=reload)
+        ended = _simulated(simulator, session, view, reload=reload)
     view.stopped()
+    if not ended:
+        # A vendor's client asks a simulator that is gone for many minutes, in threads that Python waits for.
+        sys.stdout.flush()
+        os._exit(0)
 
 
 async def _local(session: Session, stage: Stage, view: View, port: int | None, reload: bool) -> None:
@@ -115,8 +120,11 @@ def _ask_to_stop(server: LocalServer, view: View) -> Callable[[], None]:
     return stop
 
 
-def _simulated(simulator: Simulator, session: Session, view: View, *, reload: bool) -> None:
-    """The provider's simulator, until Ctrl-C. It tells of invocations where it can; its log is shown anyway."""
+def _simulated(simulator: Simulator, session: Session, view: View, *, reload: bool) -> bool:
+    """The provider's simulator, until Ctrl-C. It tells of invocations where it can; its log is shown anyway.
+
+    Whether all that it began has ended: a deployment of what was saved may go on.
+    """
     ended = threading.Event()
     reloading: _Reloading | None = None
     before = [signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)]
@@ -146,11 +154,7 @@ def _simulated(simulator: Simulator, session: Session, view: View, *, reload: bo
         for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
             signal.signal(number, handler)
         sys.stdout.flush()
-    if reloading is not None and not reloading.ended():
-        # A vendor's client asks a simulator that is gone for many minutes, and Python waits for its threads at the end.
-        view.stopped()
-        sys.stdout.flush()
-        os._exit(0)
+    return reloading is None or reloading.ended()
 
 
 class _Reloading:
