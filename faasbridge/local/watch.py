@@ -19,6 +19,7 @@ from .server import LocalServer
 
 QUIET_MS: Final = 10  # without a change, and a save is over
 DEBOUNCE_MS: Final = 200
+CLOCKS_S: Final = 0.05  # by which a file's date may lag behind the clock that told `since`: files have the last tick's
 # An app's own output must not reload it, so only what people write counts. `.env` is read when it is needed.
 SUFFIXES: Final = frozenset(".py .toml .html .css .js .json .yaml .yml .txt .sql .jinja .j2 .tmpl .svg .csv".split())
 IGNORED: Final = frozenset(("__pycache__", "node_modules", "venv", "env", "tests", "test", "dist", "build"))
@@ -30,7 +31,7 @@ async def watch(server: LocalServer, app: str | None = None) -> None:
     `app` is the reference that was given in place of the settings' own.
     """
     root = server.stage.root
-    async with aclosing(changes(root, server.read_at - 0.05)) as saved:
+    async with aclosing(changes(root, server.read_at)) as saved:
         async for paths in saved:
             stage = None
             try:
@@ -53,7 +54,7 @@ async def changes(root: Path, since: float) -> AsyncGenerator[set[Path], None]:
     """Sets of changed files, until it is closed; first those saved after `since` (seconds since the epoch)."""
     found: asyncio.Queue[set[Path]] = asyncio.Queue()
     watchers: list[asyncio.Task[None]] = []
-    before = {path: when for path, when in _snapshot(root).items() if when <= since * 1e9}
+    before = {path: when for path, when in _snapshot(root).items() if when <= (since - CLOCKS_S) * 1e9}
     try:
         while True:
             # The top folder by itself and the folders of code below it: the state folder, which changes with every
