@@ -5,12 +5,15 @@ bytes.
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import marshal
 import subprocess
 import sys
 import warnings
 from functools import lru_cache
+from pathlib import Path
+from types import CodeType
 from typing import Any
 
 
@@ -25,25 +28,33 @@ def tag_and_magic(version: str) -> tuple[str, str]:
 def compiled(sources: dict[str, bytes], version: str) -> dict[str, bytes]:
     """`x/__pycache__/y.cpython-313.pyc` of each source `x/y.py` that compiles; none where that Python is missing."""
     tag, _ = tag_and_magic(version)
-    return {cached(name, tag): code for name, code in _made(sources, version).items()}
-
-
-def instead(sources: dict[str, bytes], version: str) -> dict[str, bytes]:
-    """`x/y.pyc`, which Python imports without `x/y.py`, and `x/y.py` of what does not compile or has no Python here.
-
-    As small as byte code gets: without docstrings, assertions and columns. A traceback tells its files and lines.
-    """
-    code = _made(sources, version, ("-OO", "-X", "no_debug_ranges"))
-    return {f"{name}c" if name in code else name: code.get(name, source) for name, source in sources.items()}
-
-
-def _made(sources: dict[str, bytes], version: str, options: tuple[str, ...] = ()) -> dict[str, bytes]:
     python = _python(version)
     if python is None or not sources:
         return {}
     given = sorted(sources.items())
-    made: list[bytes | None] = _run([python, *options], given)
-    return {name: code for (name, _), code in zip(given, made, strict=True) if code is not None}
+    made: list[bytes | None] = _run([python], given)
+    return {cached(name, tag): code for (name, _), code in zip(given, made, strict=True) if code is not None}
+
+
+def package(sources: dict[str, bytes], start: frozenset[str], version: str) -> dict[str, bytes]:
+    """`x/__init__.pyc` and `x/modules.bin`, which `finder` describes, of a package's sources `x/y.py`. `start` names
+    the modules that every start imports. The sources, where one does not compile or that Python is missing.
+
+    As small as byte code gets: without docstrings, assertions, columns and functions' annotations. A traceback tells
+    its files and lines.
+    """
+    python = _python(version)
+    if python is None:
+        return sources
+    finder = Path(__file__).with_name("finder.py").read_bytes()
+    given = [(name, module(name), source) for name, source in sorted(sources.items())]
+    made: dict[str, bytes] | None = _run([python, "-OO", "-X", "no_debug_ranges"], (finder, given, start))
+    return made or sources
+
+
+def module(name: str) -> str:
+    """`x.y` of `x/y.py` and of `x/y/__init__.py`."""
+    return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def cached(name: str, tag: str) -> str:
@@ -59,23 +70,58 @@ def _python(version: str) -> str | None:
     return interpreter(version) if version else sys.executable
 
 
-def _run(python: list[str], given: list[tuple[str, bytes]] | None) -> Any:
+def _run(python: list[str], given: Any) -> Any:
     arguments = [*python, "-sS", __file__]
     environment = {"PYTHONHASHSEED": "0"}
     done = subprocess.run(arguments, input=marshal.dumps(given, 2), env=environment, capture_output=True, check=True)
     return marshal.loads(done.stdout)  # noqa: S302 - written by this file
 
 
-def _one(name: str, source: bytes) -> bytes | None:
-    """An unchecked-hash pyc (PEP 552): valid whatever the file's date is. None for what does not compile."""
+def _code(name: str, source: bytes, *, annotated: bool = True) -> CodeType | None:
+    """None for what does not compile. Not `annotated`: functions have no `__annotations__`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            code = compile(source, name, "exec", dont_inherit=True)
+            if annotated:
+                return compile(source, name, "exec", dont_inherit=True)
+            tree = ast.parse(source, name)
+            for node in ast.walk(tree):
+                if isinstance(node, ast.arg):
+                    node.annotation = None
+                elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    node.returns = None
+            return compile(tree, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
+        return None
+
+
+def _pyc(code: CodeType | None, source: bytes) -> bytes | None:
+    """An unchecked-hash pyc (PEP 552): valid whatever the file's date is."""
+    if code is None:
         return None
     head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(source)
     return head + marshal.dumps(code)
+
+
+def _package(
+    finder: bytes, sources: list[tuple[str, str, bytes]], start: frozenset[str]
+) -> dict[str, bytes | None] | None:
+    starting: dict[str, CodeType] = {}
+    others: dict[str, bytes] = {}
+    for name, module_name, source in sources:
+        code = _code(name, source, annotated=False)
+        if code is None:
+            return None
+        if module_name in start:
+            starting[module_name] = code
+        else:
+            others[module_name] = marshal.dumps(code)
+    folder = sources[0][0].partition("/")[0]
+    own = finder + f"\n\nexec(install(__name__, __path__[0], {marshal.dumps(starting)!r}))\n".encode()
+    return {
+        f"{folder}/__init__.pyc": _pyc(_code(f"{folder}/__init__.py", own), own),
+        f"{folder}/modules.bin": marshal.dumps(others),
+    }
 
 
 if __name__ == "__main__":
@@ -83,6 +129,8 @@ if __name__ == "__main__":
     answer: Any
     if asked is None:
         answer = str(sys.implementation.cache_tag), importlib.util.MAGIC_NUMBER.hex()
+    elif isinstance(asked, tuple):
+        answer = _package(*asked)
     else:
-        answer = [_one(name, source) for name, source in asked]
+        answer = [_pyc(_code(name, source), source) for name, source in asked]
     marshal.dump(answer, sys.stdout.buffer, 2)

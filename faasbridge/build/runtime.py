@@ -1,10 +1,11 @@
 """The run-time part of an installed package: its entry modules and what they import of the same package. An artifact
-has them as byte code alone, where the target's Python is on this machine.
+has them as byte code alone, in two files, where the target's Python is on this machine.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,14 +28,22 @@ CORE_ENTRIES: Final = (
     "suggest",
 )
 PROVIDER_ENTRIES: Final = ("", "bind", "drivers", "entry", "events", "http")
+# What every start imports, with what these import in turn as they are imported. A start that answers no HTTP has the
+# provider's `http` in memory for nothing; one that does has somebody waiting for it.
+CORE_START: Final = ("", "artifact")
+PROVIDER_START: Final = ("", "entry", "http")
 # Tool-time modules that run-time ones import on some path which a deployed function never takes.
 TOOL_TIME: Final = frozenset({"validate", "spec", "autobind"})
 
 
 def packed(packages: tuple[str, ...], python_version: str) -> dict[str, bytes]:
     """Path in the artifact -> contents, for FaaSBridge and provider packages that are installed. Raises ConfigError."""
-    sources = {name: path.read_bytes() for name, path in collect(packages).items()}
-    return bytecode.instead(sources, python_version)
+    start = _start(packages)
+    files: dict[str, bytes] = {}
+    for package in packages:
+        sources = {name: path.read_bytes() for name, path in _package(package).items()}
+        files.update(bytecode.package(sources, start, python_version))
+    return files
 
 
 def collect(packages: tuple[str, ...]) -> dict[str, Path]:
@@ -47,62 +56,72 @@ def collect(packages: tuple[str, ...]) -> dict[str, Path]:
 
 @cache
 def _package(package: str) -> dict[str, Path]:
+    modules = _modules(package)
+    entries = [_within(package, entry) for entry in (CORE_ENTRIES if package == "faasbridge" else PROVIDER_ENTRIES)]
+    below = tuple(f"{entry}." for entry in entries if entry != package)
+    for tool in TOOL_TIME if package == "faasbridge" else ():
+        del modules[_within(package, tool)]
+    found = _reached([name for name in modules if name in entries or name.startswith(below)], modules, lazily=True)
+    folder = modules[package].parent.parent
+    return {modules[name].relative_to(folder).as_posix(): modules[name] for name in sorted(found)}
+
+
+@cache
+def _start(packages: tuple[str, ...]) -> frozenset[str]:
+    """Names of the modules that every start imports."""
+    modules = {bytecode.module(name): path for name, path in collect(packages).items()}
+    entries = [
+        _within(package, entry)
+        for package in packages
+        for entry in (CORE_START if package == "faasbridge" else PROVIDER_START)
+    ]
+    return frozenset(_reached(entries, modules, lazily=False))
+
+
+def _modules(package: str) -> dict[str, Path]:
+    """Full name -> its file. Raises ConfigError."""
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ConfigError(
             f"package {package!r} is to be packed and not installed: pip install {package.replace('_', '-')}"
         )
     root = Path(next(iter(spec.submodule_search_locations)))
-    modules = _modules(root)
-    entries = CORE_ENTRIES if package == "faasbridge" else PROVIDER_ENTRIES
-    pending = [
-        name for name in modules for entry in entries if name == entry or (entry and name.startswith(f"{entry}."))
-    ]
+    return {bytecode.module(path.relative_to(root.parent).as_posix()): path for path in root.rglob("*.py")}
+
+
+def _within(package: str, name: str) -> str:
+    return f"{package}.{name}" if name else package
+
+
+def _reached(pending: list[str], modules: Mapping[str, Path], *, lazily: bool) -> set[str]:
+    """Those modules, the packages they are in, and what they import of `modules`, with `lazily` in functions too."""
     found: set[str] = set()
     while pending:
         name = pending.pop()
-        if name in found or (package == "faasbridge" and name in TOOL_TIME):
-            continue
-        found.add(name)
-        if name:
-            pending.append(name.rpartition(".")[0])
-        pending += _imports(package, name, modules)
-    return {f"{package}/{path.relative_to(root).as_posix()}": path for path in sorted(modules[name] for name in found)}
+        if name in modules and name not in found:
+            found.add(name)
+            pending += [name.rpartition(".")[0], *_imports(name, modules[name], lazily=lazily)]
+    return found
 
 
-def _modules(root: Path) -> dict[str, Path]:
-    """`drivers.bucket` -> its file; the package itself is the empty name."""
-    modules = {}
-    for path in sorted(root.rglob("*.py")):
-        parts = path.relative_to(root).with_suffix("").parts
-        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return modules
-
-
-def _imports(package: str, name: str, modules: dict[str, Path]) -> list[str]:
-    """Modules of the same package that this one imports anywhere but for type checkers."""
-    path = modules[name]
-    inside = name if path.name == "__init__.py" else name.rpartition(".")[0]
+def _imports(name: str, path: Path, *, lazily: bool) -> list[str]:
+    """What may be a module among all that this one imports, but for type checkers."""
+    inside = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     found: list[str] = []
     pending: list[ast.AST] = [ast.parse(path.read_bytes(), str(path))]
     while pending:
         node = pending.pop()
         if isinstance(node, ast.If) and _for_type_checkers(node.test):
             pending += node.orelse
-            continue
-        targets: list[str] = []
+        elif lazily or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            pending += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
-            targets = [alias.name for alias in node.names]
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                above = inside.split(".") if inside else []
-                above = above[: len(above) - (node.level - 1)]
-                base = ".".join((package, *above, *filter(None, [node.module])))
-            targets = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        found += [target[len(package) :].lstrip(".") for target in targets if target.startswith(f"{package}.")]
-        pending += ast.iter_child_nodes(node)
-    return [target for target in found if target in modules]
+            above = inside[: len(inside) - (node.level - 1)] if node.level else []
+            base = ".".join((*above, *filter(None, [node.module])))
+            found += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return found
 
 
 def _for_type_checkers(test: ast.expr) -> bool:

@@ -19,7 +19,7 @@ import pytest
 
 from faasbridge import plugins
 from faasbridge.build import Build, build, requirements, runtime, uv, wheels
-from faasbridge.build.artifact import MAX_RUNTIME_BYTES
+from faasbridge.build.artifact import MANIFEST, MAX_RUNTIME_BYTES
 from faasbridge.config import Project
 from faasbridge.errors import ConfigError
 from faasbridge.hookspecs import hookimpl
@@ -209,18 +209,21 @@ def test_what_faasbridge_adds_is_small_and_run_time_only(tmp_path: Path, provide
     with zipfile.ZipFile(artifact.path) as zipped:
         ours = [info for info in zipped.infolist() if info.filename.startswith("faasbridge")]
     assert sum(info.compress_size for info in ours) < MAX_RUNTIME_BYTES
-    inside = {info.filename.split("/")[1] for info in ours if info.filename.startswith("faasbridge/")}
-    assert {"app.pyc", "dispatch.pyc", "resources"} <= inside
-    assert not inside & {
+    packages = ("faasbridge", provider)
+    files = {f"{package}/{file}" for package in packages for file in ("__init__.pyc", "modules.bin")}
+    assert {info.filename for info in ours} == {*files, MANIFEST}
+    modules = {path.split("/")[1] for path in runtime.collect(packages) if path.startswith("faasbridge/")}
+    assert {"app.py", "dispatch.py", "resources"} <= modules
+    assert not modules & {
         "cli",
         "local",
         "conformance",
         "testing",
         "build",
         "templates",
-        "provider.pyc",
-        "plugins.pyc",
-        "spec.pyc",
+        "provider.py",
+        "plugins.py",
+        "spec.py",
     }
 
 

@@ -86,18 +86,53 @@ def test_byte_code_is_the_same_whatever_else_its_process_knows(version: str) -> 
     assert len(kept) == 3
 
 
-def test_byte_code_instead_of_its_source_tells_files_and_lines(tmp_path: Path) -> None:
-    source = b'''"""Words."""\n\n\ndef fail() -> None:\n    """More of them."""\n    raise OSError("here")\n'''
-    sources = {"one/mod.py": source, "one/none.py": b"def {{name}}():"}
-    made = bytecode.instead(sources, HERE)
-    assert sorted(made) == ["one/mod.pyc", "one/none.py"]
-    assert b"ords" not in made["one/mod.pyc"]
-    (tmp_path / "one").mkdir()
-    (tmp_path / "one" / "mod.pyc").write_bytes(made["one/mod.pyc"])
-    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from one import mod; mod.fail()"
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("version", [HERE, OTHER])
+def test_a_package_in_two_files_works_as_from_its_sources(tmp_path: Path, version: str) -> None:
+    python = interpreter(version)
+    assert python
+    sources = {
+        "one/__init__.py": b'"""Words."""\nfrom . import mod\nVALUE: int = 1\n',
+        "one/mod.py": b'"""Words."""\n\n\ndef fail(x: int) -> None:\n    """More."""\n    raise OSError("here")\n',
+        "one/deep/__init__.py": b"from ..late import VALUE\n",
+        "one/deep/down.py": b"from . import VALUE\nfrom one import VALUE as one\n",
+        "one/late.py": b"VALUE = 2\n",
+    }
+    made = bytecode.package(sources, frozenset({"one", "one.mod"}), version)
+    assert sorted(made) == ["one/__init__.pyc", "one/modules.bin"]
+    for name, contents in made.items():
+        assert b"ords" not in contents
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(contents)
+    program = f"""
+import sys; sys.path.insert(0, {str(tmp_path)!r})
+import one, importlib, importlib.util
+assert one.__annotations__ == {{"VALUE": int}} and not one.mod.fail.__annotations__
+import one.deep.down
+assert (one.deep.down.VALUE, one.deep.down.one) == (2, 1)
+print(one.late.__file__, one.deep.__file__, one.deep.__path__, one.__file__)
+for gone in ("one", "one.mod"):  # Azure's worker imports anew what it has specialised
+    del sys.modules[gone]
+assert importlib.import_module("one.mod").fail
+assert importlib.util.find_spec("one.nothing") is None
+try:
+    import one.deep.nothing
+except ModuleNotFoundError as error:
+    print(error)
+one.mod.fail(1)
+"""
+    done = subprocess.run([python, "-I", "-S", "-c", program], capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-2:] == ['  File "one/mod.py", line 6, in fail', "OSError: here"]
-    assert bytecode.instead(sources, "3.99") == sources
+    at = f"{tmp_path}/one"
+    assert done.stdout.splitlines() == [
+        f"{at}/late.py {at}/deep/__init__.py [] {at}/__init__.pyc",
+        "No module named 'one.deep.nothing'",
+    ]
+
+
+def test_a_package_stays_source_where_it_cannot_be_compiled() -> None:
+    sources = {"one/__init__.py": b"", "one/none.py": b"def {{name}}():"}
+    assert bytecode.package(sources, frozenset({"one"}), HERE) == sources
+    assert bytecode.package({"one/__init__.py": b""}, frozenset({"one"}), "3.99") == {"one/__init__.py": b""}
 
 
 def test_a_version_that_is_not_here_gets_no_byte_code(tmp_path: Path) -> None:

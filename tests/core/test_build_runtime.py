@@ -54,6 +54,22 @@ def test_a_provider_s_lazy_imports_are_packed_too(provider: str) -> None:
     assert sorted(path for path in wanted if f"{path}.py" not in files and f"{path}/__init__.py" not in files) == []
 
 
+@pytest.mark.parametrize("provider", ["faasbridge_aws", "faasbridge_azure", "faasbridge_gcp"])
+def test_a_start_reads_no_more_than_what_every_start_needs(tmp_path: Path, provider: str) -> None:
+    for name, contents in runtime.packed(("faasbridge", provider), "").items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        if name.endswith("/__init__.pyc"):
+            (tmp_path / name).write_bytes(contents)
+    program = (
+        f"import sys; sys.path.insert(0, sys.argv[1]); import faasbridge.artifact, {provider}.entry, {provider}.http\n"
+        f"left = [name for finder in sys.meta_path[:2] for name in finder._code if name not in sys.modules]\n"
+        "print(left, len(sys.meta_path))"
+    )
+    command = [sys.executable, "-I", "-S", "-c", program, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[] 5\n", "")
+
+
 def core_imports(file: Path) -> set[tuple[str, str]]:
     """(`faasbridge`, module in it) for each import of the core that runs, at import time or later."""
     found: set[tuple[str, str]] = set()
