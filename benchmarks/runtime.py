@@ -47,11 +47,16 @@ def import_ms(statement: str, runs: int, base: str = BASE, path: Path | None = N
         if path is None:
             env["PYTHONPYCACHEPREFIX"] = pycache
         else:
-            env["PYTHONPATH"] = str(path)
+            env["PYTHONPATH"] = str(path)  # before what is installed, should PYTHONSAFEPATH be set
 
         def once() -> float:
             out = subprocess.run(
-                [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+                [sys.executable, "-c", code],
+                env=env,
+                cwd=path,  # which is what `-c` looks through first
+                capture_output=True,
+                text=True,
+                check=True,
             ).stdout
             return float(out.split()[-1])
 
