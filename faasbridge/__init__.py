@@ -17,20 +17,24 @@ from .errors import (
     Reject,
     Throttled,
 )
-from .events import BlobEvent, Change, Event, Message, Tick
+from .event import Event
 from .http import Request, Response
-from .resources import BlobInfo, Page, Pages, Resource
+from .resources import Resource
 
 if TYPE_CHECKING:
     from ._typing import CallNext, Reply
     from .dispatch import Invocation, invocation
-    from .resources import Batch, Bucket, Queue, Secret, SignedUrl, Table, Topic
+    from .events import BlobEvent, Change, Message, Tick
+    from .resources import Batch, BlobInfo, Bucket, Page, Pages, Queue, Secret, SignedUrl, Table, Topic
 else:
     CallNext = Reply = object
 
-    def __getattr__(name):  # a kind of resource, what an invocation knows of itself, or a mistake
+    # A cold start pays for what the app names.
+    def __getattr__(name):
         if name in ("Invocation", "invocation"):
             from . import dispatch as module
+        elif name in ("BlobEvent", "Change", "Message", "Tick"):
+            from . import events as module
         else:
             from . import resources as module
 

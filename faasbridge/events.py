@@ -1,39 +1,14 @@
-"""Events: what handlers are given, the same on every vendor. The names of the common attributes are CloudEvents'."""
+"""The kinds of events that handlers are given, the same on every vendor, but for requests, which are in `http`."""
 
 from __future__ import annotations
 
 from ._typing import TYPE_CHECKING, Generic, Item
+from .event import Event as Event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
     from typing import Any, Literal
-
-
-class Event:
-    """One event. `id` is the same on every redelivery; `state` is a dict for middleware; `native` the raw payload."""
-
-    __slots__ = ("id", "native", "provider", "source", "state", "subject", "time", "type")
-
-    def __init__(
-        self,
-        *,
-        id: str = "",
-        source: str = "",
-        type: str = "",
-        subject: str = "",
-        time: datetime | None = None,
-        provider: str = "local",
-        native: Any = None,
-    ) -> None:
-        self.id = id
-        self.source = source
-        self.type = type
-        self.subject = subject
-        self.time = time
-        self.provider = provider
-        self.native: Any = native
-        self.state: dict[str, Any] = {}
 
 
 class BlobEvent(Event):

@@ -6,7 +6,7 @@ import json
 
 from ._typing import TYPE_CHECKING
 from .errors import HTTPError
-from .events import Event
+from .event import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

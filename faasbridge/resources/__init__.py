@@ -6,17 +6,21 @@ A kind's module is imported when the app declares one, or somebody asks for its 
 from __future__ import annotations
 
 from .._typing import TYPE_CHECKING
-from .base import BlobInfo, Page, Pages, Resource
+from .base import Resource
 
 if TYPE_CHECKING:
     from .bucket import Bucket, SignedUrl
+    from .listing import BlobInfo, Page, Pages
     from .queue import Batch, Queue, Topic
     from .secret import Secret
     from .table import Table
 else:
     _MODULES = {
         "Batch": "queue",
+        "BlobInfo": "listing",
         "Bucket": "bucket",
+        "Page": "listing",
+        "Pages": "listing",
         "Queue": "queue",
         "Secret": "secret",
         "SignedUrl": "bucket",

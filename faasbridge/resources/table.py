@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .._typing import TYPE_CHECKING, Generic, Item, overload
-from .base import Pages, Resource, check_key, operations
+from .base import Resource, check_key, operations
+from .listing import Pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
