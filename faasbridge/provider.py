@@ -55,9 +55,8 @@ class Layout:
     """What an artifact holds beside the app: the runtime's entry files, and what wheels must fit."""
 
     files: Mapping[str, bytes] = field(default_factory=dict)
-    packages: tuple[str, ...] = (
-        "faasbridge",
-    )  # the run-time part of installed ones; packed as byte code without docstrings and assertions
+    # The run-time part of installed ones; packed as byte code without docstrings, assertions and function annotations.
+    packages: tuple[str, ...] = ("faasbridge",)
     requirements: tuple[str, ...] = ()
     dependencies: str = ""  # the artifact's folder that they and the app's are in; empty: at its root
     python_version: str = ""  # "3.13"; empty: the running one
