@@ -195,12 +195,15 @@ class _Reloading:
         from ..local.records import Notice
         from ..local.watch import changes
 
-        async with aclosing(changes(self._session.target.stage.root, self._since)) as saved:
-            async for _ in saved:
-                started = monotonic()
-                try:
-                    await asyncio.to_thread(self._simulator.update)
-                except FaaSBridgeError as error:
-                    self._view.broken(str(error))
-                else:
-                    self._view.event(Notice("reloaded", "", ms=(monotonic() - started) * 1000))
+        try:
+            async with aclosing(changes(self._session.target.stage.root, self._since)) as saved:
+                async for _ in saved:
+                    started = monotonic()
+                    try:
+                        await asyncio.to_thread(self._simulator.update)
+                    except FaaSBridgeError as error:
+                        self._view.broken(str(error))
+                    else:
+                        self._view.event(Notice("reloaded", "", ms=(monotonic() - started) * 1000))
+        except FaaSBridgeError as error:
+            self._view.broken(str(error))

@@ -12,7 +12,7 @@ from typing import Final
 from watchfiles import awatch
 
 from ..config import Project
-from ..errors import ConfigError
+from ..errors import ConfigError, FaaSBridgeError
 from ..provider import Stage
 from .records import Notice
 from .server import LocalServer
@@ -31,15 +31,18 @@ async def watch(server: LocalServer, app: str | None = None) -> None:
     `app` is the reference that was given in place of the settings' own.
     """
     root = server.stage.root
-    async with aclosing(changes(root, server.read_at)) as saved:
-        async for paths in saved:
-            stage = None
-            try:
-                if root / "pyproject.toml" in paths:
-                    stage = await asyncio.to_thread(stage_of, server.stage, app)
-                await server.reload(stage)
-            except ConfigError as error:
-                server.tell(Notice("broken", str(error)))
+    try:
+        async with aclosing(changes(root, server.read_at)) as saved:
+            async for paths in saved:
+                stage = None
+                try:
+                    if root / "pyproject.toml" in paths:
+                        stage = await asyncio.to_thread(stage_of, server.stage, app)
+                    await server.reload(stage)
+                except ConfigError as error:
+                    server.tell(Notice("broken", str(error)))
+    except FaaSBridgeError as error:
+        server.tell(Notice("broken", str(error)))
 
 
 def counts(path: Path, root: Path) -> bool:
@@ -51,7 +54,10 @@ def counts(path: Path, root: Path) -> bool:
 
 
 async def changes(root: Path, since: float) -> AsyncGenerator[set[Path], None]:
-    """Sets of changed files, until it is closed; first those saved after `since` (seconds since the epoch)."""
+    """Sets of changed files, until it is closed; first those saved after `since` (seconds since the epoch).
+
+    Raises FaaSBridgeError where the system does not let them be watched.
+    """
     found: asyncio.Queue[set[Path]] = asyncio.Queue()
     watchers: list[asyncio.Task[None]] = []
     before = {path: when for path, when in _snapshot(root).items() if when <= (since - CLOCKS_S) * 1e9}
@@ -63,6 +69,8 @@ async def changes(root: Path, since: float) -> AsyncGenerator[set[Path], None]:
             watchers = [asyncio.create_task(_feed(found, root, recursive=False))]
             if folders:
                 watchers.append(asyncio.create_task(_feed(found, *folders, recursive=True)))
+            for each in watchers:
+                each.add_done_callback(lambda _: found.put_nowait(set()))
             await asyncio.sleep(0.05)  # each watcher is there from its first step on
             now = _snapshot(root)
             missed = {path for path in {*before, *now} if before.get(path) != now.get(path)}
@@ -73,6 +81,13 @@ async def changes(root: Path, since: float) -> AsyncGenerator[set[Path], None]:
                 wanted = {path for path in paths if counts(path, root)}
                 if wanted:
                     yield wanted
+                for each in watchers:
+                    if each.done() and _folders(root) == folders:  # else a folder has gone, and they begin anew
+                        fault = each.exception()
+                        raise FaaSBridgeError(
+                            f"saved files cannot be noticed: {fault}. Where the system has no watches left, "
+                            "WATCHFILES_FORCE_POLLING=1 does without"
+                        ) from fault
             before = _snapshot(root)
             await _end(watchers)
     finally:

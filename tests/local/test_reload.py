@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -185,3 +187,30 @@ def test_tools_and_editors_do_not_cause_reloads(tmp_path: Path) -> None:
     quiet = [".git/index", "__pycache__/x.py", ".faasbridge/dev/state.db", "a.py~", ".main.py.swp", ".venv/lib/x.py"]
     assert [path for path in quiet if counts(tmp_path / path, tmp_path)] == []
     assert all(counts(tmp_path / path, tmp_path) for path in ("main.py", "src/a/b.py", "pyproject.toml", "page.html"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_NOFILE ends what inotify may open on Linux alone")
+def test_a_system_without_watches_left_is_told(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    program = """
+import asyncio, os, resource, sys
+from pathlib import Path
+from faasbridge.errors import FaaSBridgeError
+from faasbridge.local.watch import changes
+
+async def watch():
+    open_now = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + 1, open_now + 100))  # folders can be listed
+    async for _ in changes(Path(sys.argv[1]), 0):
+        pass
+
+try:
+    asyncio.run(asyncio.wait_for(watch(), 20))
+except FaaSBridgeError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert "saved files cannot be noticed: " in done.stdout, done.stderr
+    assert "WATCHFILES_FORCE_POLLING=1" in done.stdout
