@@ -57,7 +57,7 @@ MANIFEST = {
 def figures(spawns: int = 60) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         bare, ours = Path(folder, "bare"), Path(folder, "ours")
-        runtime = packed(("faasbridge", "faasbridge_aws"), HERE)
+        runtime = packed(("faasbridge", "faasbridge_aws"), HERE, Path(folder))
         size = _unpacked(bare, {"bench_bare.py": BARE.encode()})
         of_app: dict[str, Path | bytes] = {
             "bench_app.py": OURS.encode(),

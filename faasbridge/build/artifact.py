@@ -75,12 +75,15 @@ def build(
     prepared = Build(spec)
     manager().hook.faasbridge_prepare_artifact(build=prepared, stage=stage)
 
+    cache = state_folder(project.root) / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    (cache / ".gitignore").write_text("*\n")
     progress("collecting sources")
     own = sources.collect(project.root, project.include, project.exclude)
     parts: list[tuple[str, Mapping[str, bytes | Path]]] = [
         # Not what an earlier build left in the app's folder.
         (f"the app's folder {project.root}", {name: path for name, path in own.items() if path != out.absolute()}),
-        ("FaaSBridge", runtime.packed(layout.packages, layout.python_version)),
+        ("FaaSBridge", runtime.packed(layout.packages, layout.python_version, cache)),
         (f"provider {stage.provider!r}", layout.files),
         ("a plugin", prepared.files),
         ("FaaSBridge", {MANIFEST: manifest(spec, project.app_ref, prepared.middleware)}),
@@ -95,7 +98,7 @@ def build(
         needed,
         layout.python_version,
         layout.python_platform,
-        cache=state_folder(project.root) / "cache",
+        cache=cache,
         cwd=project.root,
         folder=layout.dependencies,
         progress=progress,

@@ -5,8 +5,11 @@ has them as byte code alone, in two files, where the target's Python is on this 
 from __future__ import annotations
 
 import ast
+import marshal
+import os
 from collections.abc import Mapping
-from functools import cache
+from functools import cache as once
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -36,13 +39,24 @@ PROVIDER_START: Final = ("", "entry", "http")
 TOOL_TIME: Final = frozenset({"validate", "spec", "autobind"})
 
 
-def packed(packages: tuple[str, ...], python_version: str) -> dict[str, bytes]:
-    """Path in the artifact -> contents, for FaaSBridge and provider packages that are installed. Raises ConfigError."""
+def packed(packages: tuple[str, ...], python_version: str, cache: Path) -> dict[str, bytes]:
+    """Path in the artifact -> contents, for FaaSBridge and provider packages that are installed. Raises ConfigError.
+
+    It is the same for all artifacts, so it is kept in the folder `cache`.
+    """
+    sources = [{name: path.read_bytes() for name, path in _package(package).items()} for package in packages]
     start = _start(packages)
+    given = [bytecode.made_with(python_version), [sorted(each.items()) for each in sources], sorted(start)]
+    kept = cache / f"runtime-{sha256(marshal.dumps(given, 2)).hexdigest()[:32]}"
+    if kept.exists():
+        found: dict[str, bytes] = marshal.loads(kept.read_bytes())  # noqa: S302 - written below
+        return found
     files: dict[str, bytes] = {}
-    for package in packages:
-        sources = {name: path.read_bytes() for name, path in _package(package).items()}
-        files.update(bytecode.package(sources, start, python_version))
+    for each in sources:
+        files.update(bytecode.package(each, start, python_version))
+    unfinished = kept.with_name(f".{kept.name}.{os.getpid()}")
+    unfinished.write_bytes(marshal.dumps(files, 2))
+    unfinished.replace(kept)
     return files
 
 
@@ -54,7 +68,7 @@ def collect(packages: tuple[str, ...]) -> dict[str, Path]:
     return files
 
 
-@cache
+@once
 def _package(package: str) -> dict[str, Path]:
     modules = _modules(package)
     entries = [_within(package, entry) for entry in (CORE_ENTRIES if package == "faasbridge" else PROVIDER_ENTRIES)]
@@ -66,7 +80,7 @@ def _package(package: str) -> dict[str, Path]:
     return {modules[name].relative_to(folder).as_posix(): modules[name] for name in sorted(found)}
 
 
-@cache
+@once
 def _start(packages: tuple[str, ...]) -> frozenset[str]:
     """Names of the modules that every start imports."""
     modules = {bytecode.module(name): path for name, path in collect(packages).items()}

@@ -46,8 +46,6 @@ def install(
     kept = cache / f"dependencies-{_key(needed, python_version, python_platform, folder)}.zip"
     if kept.exists():
         return kept
-    cache.mkdir(parents=True, exist_ok=True)
-    (cache / ".gitignore").write_text("*\n")
     target = Path(tempfile.mkdtemp(prefix="unpack-", dir=cache))
     try:
         progress(

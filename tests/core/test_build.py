@@ -403,4 +403,4 @@ def test_uv_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setitem(sys.modules, "uv", None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigError, match="pip install uv"):
-        wheels.install(requirements.Requirements(open=("x",)), "", "", cache=tmp_path / "cache", cwd=tmp_path)
+        wheels.install(requirements.Requirements(open=("x",)), "", "", cache=tmp_path, cwd=tmp_path)

@@ -56,7 +56,10 @@ def test_a_provider_s_lazy_imports_are_packed_too(provider: str) -> None:
 
 @pytest.mark.parametrize("provider", ["faasbridge_aws", "faasbridge_azure", "faasbridge_gcp"])
 def test_a_start_reads_no_more_than_what_every_start_needs(tmp_path: Path, provider: str) -> None:
-    for name, contents in runtime.packed(("faasbridge", provider), "").items():
+    made = runtime.packed(("faasbridge", provider), "", tmp_path)
+    assert runtime.packed(("faasbridge", provider), "", tmp_path) == made, "what is kept is what was made"
+    assert len(list(tmp_path.iterdir())) == 1
+    for name, contents in made.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         if name.endswith("/__init__.pyc"):
             (tmp_path / name).write_bytes(contents)
