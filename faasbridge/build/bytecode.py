@@ -14,9 +14,7 @@ import warnings
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType
-from typing import Any, Final
-
-_FINDER: Final = Path(__file__).with_name("finder.py")
+from typing import Any
 
 
 @lru_cache
@@ -25,11 +23,6 @@ def tag_and_magic(version: str) -> tuple[str, str]:
     this machine."""
     python = _python(version)
     return _run([python], None) if python is not None else ("", "")
-
-
-def made_with(version: str) -> list[object]:
-    """What byte code depends on beside its sources."""
-    return [*tag_and_magic(version), *(path.read_bytes() for path in (Path(__file__), _FINDER))]
 
 
 def compiled(sources: dict[str, bytes], version: str) -> dict[str, bytes]:
@@ -53,8 +46,9 @@ def package(sources: dict[str, bytes], start: frozenset[str], version: str) -> d
     python = _python(version)
     if python is None:
         return sources
+    finder = Path(__file__).with_name("finder.py").read_bytes()
     given = [(name, module(name), source) for name, source in sorted(sources.items())]
-    made: dict[str, bytes] | None = _run([python, "-OO", "-X", "no_debug_ranges"], (_FINDER.read_bytes(), given, start))
+    made: dict[str, bytes] | None = _run([python, "-OO", "-X", "no_debug_ranges"], (finder, given, start))
     return made or sources
 
 

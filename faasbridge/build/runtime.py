@@ -44,16 +44,18 @@ def packed(packages: tuple[str, ...], python_version: str, cache: Path) -> dict[
 
     It is the same for all artifacts, so it is kept in the folder `cache`.
     """
-    sources = [{name: path.read_bytes() for name, path in _package(package).items()} for package in packages]
-    start = _start(packages)
-    given = [bytecode.made_with(python_version), [sorted(each.items()) for each in sources], sorted(start)]
-    kept = cache / f"runtime-{sha256(marshal.dumps(given, 2)).hexdigest()[:32]}"
+    digest = sha256(repr((packages, python_version, bytecode.tag_and_magic(python_version))).encode())
+    for package in sorted({"faasbridge", *packages}):  # this module is of the first
+        for name, path in sorted(_modules(package).items()):
+            digest.update(f"{name} {sha256(path.read_bytes()).hexdigest()}\n".encode())
+    kept = cache / f"runtime-{digest.hexdigest()[:32]}"
     if kept.exists():
         found: dict[str, bytes] = marshal.loads(kept.read_bytes())  # noqa: S302 - written below
         return found
     files: dict[str, bytes] = {}
-    for each in sources:
-        files.update(bytecode.package(each, start, python_version))
+    for package in packages:
+        sources = {name: path.read_bytes() for name, path in _package(package).items()}
+        files.update(bytecode.package(sources, _start(packages), python_version))
     unfinished = kept.with_name(f".{kept.name}.{os.getpid()}")
     unfinished.write_bytes(marshal.dumps(files, 2))
     unfinished.replace(kept)
