@@ -40,8 +40,8 @@ def package(sources: dict[str, bytes], start: frozenset[str], version: str) -> d
     """`x/__init__.pyc` and `x/modules.bin`, which `finder` describes, of a package's sources `x/y.py`. `start` names
     the modules that every start imports. The sources, where one does not compile or that Python is missing.
 
-    As small as byte code gets: without docstrings, assertions, columns and functions' annotations. A traceback tells
-    its files and lines.
+    As small as byte code gets: without docstrings, assertions, columns, functions' annotations and what is for type
+    checkers alone. A traceback tells its files and lines.
     """
     python = _python(version)
     if python is None:
@@ -78,7 +78,8 @@ def _run(python: list[str], given: Any) -> Any:
 
 
 def _code(name: str, source: bytes, *, annotated: bool = True) -> CodeType | None:
-    """None for what does not compile. Not `annotated`: functions have no `__annotations__`."""
+    """None for what does not compile. Not `annotated`: without what is for type checkers, annotations of functions and
+    `if TYPE_CHECKING`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -90,6 +91,8 @@ def _code(name: str, source: bytes, *, annotated: bool = True) -> CodeType | Non
                     node.annotation = None
                 elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                     node.returns = None
+                elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+                    node.body = [ast.copy_location(ast.Pass(), node)]
             return compile(tree, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
         return None

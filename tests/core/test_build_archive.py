@@ -95,7 +95,7 @@ def test_a_package_in_two_files_works_as_from_its_sources(tmp_path: Path, versio
         "one/mod.py": b'"""Words."""\n\n\ndef fail(x: int) -> None:\n    """More."""\n    raise OSError("here")\n',
         "one/deep/__init__.py": b"from ..late import VALUE\n",
         "one/deep/down.py": b"from . import VALUE\nfrom one import VALUE as one\n",
-        "one/late.py": b"VALUE = 2\n",
+        "one/late.py": b"TYPE_CHECKING = False\nif TYPE_CHECKING:\n    'Words'\n    x: 'Words'\nelse:\n    VALUE = 2\n",
     }
     made = bytecode.package(sources, frozenset({"one", "one.mod"}), version)
     assert sorted(made) == ["one/__init__.pyc", "one/modules.bin"]
