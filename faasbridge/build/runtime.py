@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import ast
 import marshal
-import os
 from collections.abc import Mapping
 from functools import cache as once
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 from ..errors import ConfigError
 from . import bytecode
@@ -56,7 +56,7 @@ def packed(packages: tuple[str, ...], python_version: str, cache: Path) -> dict[
     for package in packages:
         sources = {name: path.read_bytes() for name, path in _package(package).items()}
         files.update(bytecode.package(sources, _start(packages), python_version))
-    unfinished = kept.with_name(f".{kept.name}.{os.getpid()}")
+    unfinished = kept.with_name(f".{uuid4().hex}")
     unfinished.write_bytes(marshal.dumps(files, 2))
     unfinished.replace(kept)
     return files
