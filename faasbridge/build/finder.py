@@ -22,6 +22,7 @@ class PackedModules:
     def __init__(self, package: str, folder: str, start: dict[str, CodeType]) -> None:
         self._within = f"{package}."
         self._folder = folder
+        self._beside = folder.removesuffix(package)
         self._code = start
         self._others: dict[str, bytes] | None = None
 
@@ -46,7 +47,7 @@ class PackedModules:
 
     def exec_module(self, module: ModuleType) -> None:
         code = self._code[module.__name__]
-        module.__file__ = f"{self._folder[: 1 - len(self._within)]}{code.co_filename}"
+        module.__file__ = f"{self._beside}{code.co_filename}"
         exec(code, module.__dict__)  # noqa: S102 - that is what loading is
 
 
