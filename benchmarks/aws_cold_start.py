@@ -1,5 +1,5 @@
 """What FaaSBridge adds to a Lambda function: to what is imported and to its cold start under AWS's own runtime client,
-and to its zip.
+beside a bare handler, and to its zip.
 
 A cold start is from the spawn of the runtime client's process to the answer to its first request. Both functions are
 unpacked artifacts as a deployment makes them, spawned in turn, so that a busy machine slows both alike. Lower quartiles
@@ -96,7 +96,7 @@ def figures(spawns: int = 60) -> list[Figure]:
     note = f"lower quartile of {spawns}, from an artifact, on top of awslambdaric"
     return [
         Figure("import of core and AWS adapter", imported, "ms", 5, note=note),
-        Figure("AWS cold start over a bare handler", part - bare_part, "ms", 5, note=how),
+        Figure("added to an AWS cold start", part - bare_part, "ms", 5, note=how),
         Figure("added to an AWS artifact", added / 1024, "KB", 200, note="zipped"),
     ]
 

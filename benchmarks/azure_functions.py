@@ -75,7 +75,8 @@ def _round_trip(sites: Sites, turns: int) -> Figure:
 def _import() -> Figure:
     ours = "import faasbridge, faasbridge_azure.entry, faasbridge_azure.http"
     took = import_ms(f"import azure.functions\nstart = perf_counter()\n{ours}", 15)
-    return Figure("Azure Functions, import of core and adapter", took, "ms", 10, note="median of 15, on top of the SDK")
+    note = "lower quartile of 15, from sources, on the SDK"
+    return Figure("Azure Functions, import of core and adapter", took, "ms", 10, note=note)
 
 
 def _cold_start(sites: Sites, spawns: int) -> Figure:

@@ -78,7 +78,8 @@ def _import() -> Figure:
     framework = "import functions_framework, functions_framework._http.gunicorn, flask"
     ours = "import faasbridge, faasbridge_gcp.entry, faasbridge_gcp.http"
     took = import_ms(f"{framework}\nstart = perf_counter()\n{ours}", 15)
-    return Figure("functions-framework, import of core and adapter", took, "ms", 10, note="median of 15, on top of it")
+    note = "lower quartile of 15, from sources, on it"
+    return Figure("functions-framework, import of core and adapter", took, "ms", 10, note=note)
 
 
 def _cold_start(plain: Path, ours: Path, spawns: int) -> Figure:

@@ -14,7 +14,7 @@ import warnings
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, TypeGuard
 
 
 @lru_cache
@@ -38,7 +38,8 @@ def compiled(sources: dict[str, bytes], version: str) -> dict[str, bytes]:
 
 def package(sources: dict[str, bytes], start: frozenset[str], version: str) -> dict[str, bytes]:
     """`x/__init__.pyc` and `x/modules.bin`, which `finder` describes, of a package's sources `x/y.py`. `start` names
-    the modules that every start imports. The sources, where one does not compile or that Python is missing.
+    the modules that every start imports. The sources, where one does not compile, a folder has no `__init__.py` or
+    that Python is missing.
 
     As small as byte code gets: without docstrings, assertions, columns, functions' annotations and what is for type
     checkers alone. A traceback tells its files and lines.
@@ -55,6 +56,15 @@ def package(sources: dict[str, bytes], start: frozenset[str], version: str) -> d
 def module(name: str) -> str:
     """`x.y` of `x/y.py` and of `x/y/__init__.py`."""
     return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def for_type_checkers(node: ast.AST) -> TypeGuard[ast.If]:
+    """Whether it is an `if TYPE_CHECKING:`, whose body never runs."""
+    if not isinstance(node, ast.If):
+        return False
+    test = node.test
+    name = test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else ""
+    return name == "TYPE_CHECKING"
 
 
 def cached(name: str, tag: str) -> str:
@@ -91,7 +101,7 @@ def _code(name: str, source: bytes, *, annotated: bool = True) -> CodeType | Non
                     node.annotation = None
                 elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                     node.returns = None
-                elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+                elif for_type_checkers(node):
                     node.body = [ast.copy_location(ast.Pass(), node)]
             return compile(tree, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
@@ -109,20 +119,25 @@ def _pyc(code: CodeType | None, source: bytes) -> bytes | None:
 def _package(
     finder: bytes, sources: list[tuple[str, str, bytes]], start: frozenset[str]
 ) -> dict[str, bytes | None] | None:
-    starting: dict[str, CodeType] = {}
-    others: dict[str, bytes] = {}
+    codes: dict[str, CodeType] = {}
     for name, module_name, source in sources:
         code = _code(name, source, annotated=False)
         if code is None:
             return None
-        if module_name in start:
-            starting[module_name] = code
-        else:
-            others[module_name] = marshal.dumps(code)
+        codes[module_name] = code
+    if any(name.rpartition(".")[0] not in {*codes, ""} for name in codes):
+        return None  # a folder without `__init__.py`
+    starting = {name: code for name, code in codes.items() if name in start}
+    others = {name: marshal.dumps(code) for name, code in codes.items() if name not in start}
     folder = sources[0][0].partition("/")[0]
-    own = finder + f"\n\nexec(install(__name__, __path__[0], {marshal.dumps(starting)!r}))\n".encode()
+    # The finder has its names to itself: in the package's own they would stand in the way of its modules and functions.
+    init = (
+        f"__packed__ = {{'__name__': __name__}}\n"
+        f"exec(__import__('marshal').loads({marshal.dumps(_code('finder.py', finder))!r}), __packed__)\n"
+        f"exec(__packed__['install'](__name__, __path__[0], {marshal.dumps(starting)!r}))\n"
+    ).encode()
     return {
-        f"{folder}/__init__.pyc": _pyc(_code(f"{folder}/__init__.py", own), own),
+        f"{folder}/__init__.pyc": _pyc(_code(f"{folder}/__init__.py", init), init),
         f"{folder}/modules.bin": marshal.dumps(others),
     }
 

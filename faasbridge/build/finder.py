@@ -1,7 +1,7 @@
 """Finds a package's modules in the two files that an artifact has of it.
 
-The first is the package's `__init__.pyc`, of which this module's text becomes the head: it holds the byte code of what
-a start imports. The second, `modules.bin`, holds that of all the others and is read when one of them is asked for.
+The first is the package's `__init__.pyc`, which runs this module's text: it holds the byte code of what a start
+imports. The second, `modules.bin`, holds that of all the others and is read when one of them is asked for.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class PackedModules:
     """Finder and loader. A code object's file is its module's path in the artifact, `faasbridge/routing.py`."""
 
     def __init__(self, package: str, folder: str, start: dict[str, CodeType]) -> None:
-        self._within = f"{package}."
+        self.within = f"{package}."
         self._folder = folder
         self._beside = folder.removesuffix(package)
         self._code = start
@@ -29,7 +29,7 @@ class PackedModules:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if not name.startswith(self._within):
+        if not name.startswith(self.within):
             return None
         code = self._code.get(name)
         if code is None:
@@ -55,5 +55,7 @@ def install(package: str, folder: str, start: bytes) -> CodeType:
     """From here on the package's modules are found. What is left to run is its own `__init__`, which comes back."""
     code: dict[str, CodeType] = loads(start)  # noqa: S302 - of the artifact, as all code is
     own = code.pop(package)
-    sys.meta_path.insert(0, PackedModules(package, folder, code))
+    # Not what an earlier import of the package has left, of another folder perhaps.
+    others = [each for each in sys.meta_path if getattr(each, "within", "") != f"{package}."]
+    sys.meta_path[:] = [PackedModules(package, folder, code), *others]
     return own

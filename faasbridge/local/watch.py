@@ -12,7 +12,7 @@ from typing import Final
 from watchfiles import awatch
 
 from ..config import Project
-from ..errors import ConfigError, FaaSBridgeError
+from ..errors import FaaSBridgeError
 from ..provider import Stage
 from .records import Notice
 from .server import LocalServer
@@ -39,7 +39,7 @@ async def watch(server: LocalServer, app: str | None = None) -> None:
                     if root / "pyproject.toml" in paths:
                         stage = await asyncio.to_thread(stage_of, server.stage, app)
                     await server.reload(stage)
-                except ConfigError as error:
+                except FaaSBridgeError as error:
                     server.tell(Notice("broken", str(error)))
     except FaaSBridgeError as error:
         server.tell(Notice("broken", str(error)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .._typing import TYPE_CHECKING, overload
 from ..codec import encode_body
 from ..errors import PayloadTooLarge
-from ..events import Event
+from ..event import Event
 from .base import Resource, operations
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+import faasbridge
 from faasbridge import plugins
 from faasbridge.build import Build, build, requirements, runtime, uv, wheels
 from faasbridge.build.artifact import MANIFEST, MAX_RUNTIME_BYTES
@@ -233,7 +234,7 @@ def test_run_time_modules_import_nothing_that_is_left_behind() -> None:
     modules = [
         name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in files if name.endswith(".py")
     ]
-    root = str(files["faasbridge/__init__.py"].parent.parent)
+    root = str(Path(faasbridge.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", program, root, *modules], capture_output=True, text=True, check=False
     )

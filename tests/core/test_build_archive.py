@@ -68,22 +68,27 @@ def test_byte_code_is_the_targets_and_used_whatever_the_date_of_its_source(tmp_p
 @pytest.mark.parametrize("version", [HERE, OTHER])
 def test_byte_code_is_the_same_whatever_else_its_process_knows(version: str) -> None:
     folder = Path(os.__file__).parent
-    sources = {name: (folder / name).read_bytes() for name in ("argparse.py", "json/decoder.py", "typing.py")}
+    names = ("argparse.py", "json/__init__.py", "json/decoder.py", "typing.py")
+    sources = {name: (folder / name).read_bytes() for name in names}
+    of_json, start = {name: sources[name] for name in names if "json" in name}, frozenset({"json"})
     program = (
-        f"import sys; sys.path[:0] = {sys.path!r}; from faasbridge.build.bytecode import compiled; "
-        "from marshal import dump, load; dump(compiled(load(sys.stdin.buffer), sys.argv[1]), sys.stdout.buffer)"
+        f"import sys; sys.path[:0] = {sys.path!r}; from faasbridge.build.bytecode import compiled, package; "
+        "from marshal import dump, load; sources, of_json, start = load(sys.stdin.buffer); version = sys.argv[1]; "
+        "dump((compiled(sources, version), package(of_json, start, version)), sys.stdout.buffer)"
     )
 
-    def made(seed: str) -> dict[str, bytes]:
+    def made(seed: str) -> tuple[dict[str, bytes], dict[str, bytes]]:
         arguments = [sys.executable, "-sS", "-c", program, version]
         env = {**os.environ, "PYTHONHASHSEED": seed}
-        done = subprocess.run(arguments, input=dumps(sources), env=env, capture_output=True, check=True)
+        done = subprocess.run(
+            arguments, input=dumps((sources, of_json, start)), env=env, capture_output=True, check=True
+        )
         return loads(done.stdout)  # type: ignore[no-any-return]
 
     kept = [compile(source, name, "exec") for name, source in sources.items()]
-    here = bytecode.compiled(sources, version)
+    here = bytecode.compiled(sources, version), bytecode.package(of_json, start, version)
     assert made("1") == made("2") == here
-    assert len(kept) == 3
+    assert len(kept) == 4
 
 
 @pytest.mark.parametrize("version", [HERE, OTHER])
@@ -91,13 +96,14 @@ def test_a_package_in_two_files_works_as_from_its_sources(tmp_path: Path, versio
     python = interpreter(version)
     assert python
     sources = {
-        "one/__init__.py": b'"""Words."""\nfrom . import mod\nVALUE: int = 1\n',
+        "one/__init__.py": b'"""Words."""\nfrom . import mod\nfrom json import load, loads\nVALUE: int = 1\n',
+        "one/install.py": b"",
         "one/mod.py": b'"""Words."""\n\n\ndef fail(x: int) -> None:\n    """More."""\n    raise OSError("here")\n',
         "one/deep/__init__.py": b"from ..late import VALUE\n",
         "one/deep/down.py": b"from . import VALUE\nfrom one import VALUE as one\n",
         "one/late.py": b"TYPE_CHECKING = False\nif TYPE_CHECKING:\n    'Words'\n    x: 'Words'\nelse:\n    VALUE = 2\n",
     }
-    made = bytecode.package(sources, frozenset({"one", "one.mod"}), version)
+    made = bytecode.package(sources, frozenset({"one", "one.mod", "one.install"}), version)
     assert sorted(made) == ["one/__init__.pyc", "one/modules.bin"]
     for name, contents in made.items():
         assert b"ords" not in contents
@@ -107,12 +113,16 @@ def test_a_package_in_two_files_works_as_from_its_sources(tmp_path: Path, versio
 import sys; sys.path.insert(0, {str(tmp_path)!r})
 import one, importlib, importlib.util
 assert one.__annotations__ == {{"VALUE": int}} and not one.mod.fail.__annotations__
+from one import install
 import one.deep.down
+assert install.__name__ == "one.install" and one.loads("[]") == [] and not hasattr(one, "PackedModules")
 assert (one.deep.down.VALUE, one.deep.down.one) == (2, 1)
 print(one.late.__file__, one.deep.__file__, one.deep.__path__, one.__file__)
 for gone in ("one", "one.mod"):  # Azure's worker imports anew what it has specialised
     del sys.modules[gone]
+before = len(sys.meta_path)
 assert importlib.import_module("one.mod").fail
+assert len(sys.meta_path) == before
 assert importlib.util.find_spec("one.nothing") is None
 try:
     import one.deep.nothing
@@ -133,6 +143,8 @@ def test_a_package_stays_source_where_it_cannot_be_compiled() -> None:
     sources = {"one/__init__.py": b"", "one/none.py": b"def {{name}}():"}
     assert bytecode.package(sources, frozenset({"one"}), HERE) == sources
     assert bytecode.package({"one/__init__.py": b""}, frozenset({"one"}), "3.99") == {"one/__init__.py": b""}
+    sources = {"one/__init__.py": b"", "one/sub/mod.py": b""}
+    assert bytecode.package(sources, frozenset({"one"}), HERE) == sources, "a folder without __init__.py"
 
 
 def test_a_version_that_is_not_here_gets_no_byte_code(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +15,9 @@ from faasbridge.build import runtime
 @pytest.mark.parametrize("provider", ["faasbridge_aws", "faasbridge_azure", "faasbridge_gcp"])
 def test_a_provider_s_modules_import_nothing_that_is_left_behind(tmp_path: Path, provider: str) -> None:
     files = runtime.collect(("faasbridge", provider))
-    for name, path in files.items():
+    for name, source in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, tmp_path / name)
+        (tmp_path / name).write_bytes(source)
     modules = [
         name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in files if name.endswith(".py")
     ]
@@ -46,9 +45,9 @@ def test_a_provider_s_lazy_imports_are_packed_too(provider: str) -> None:
     files = runtime.collect(("faasbridge", provider))
     wanted = {
         f"{package}/{name.replace('.', '/')}"
-        for path, file in files.items()
-        if path.startswith(f"{provider}/") and path.endswith(".py")
-        for package, name in core_imports(file)
+        for path, source in files.items()
+        if path.startswith(f"{provider}/")
+        for package, name in core_imports(source)
     }
     assert wanted
     assert sorted(path for path in wanted if f"{path}.py" not in files and f"{path}/__init__.py" not in files) == []
@@ -65,7 +64,7 @@ def test_a_start_reads_no_more_than_what_every_start_needs(tmp_path: Path, provi
             (tmp_path / name).write_bytes(contents)
     program = (
         f"import sys; sys.path.insert(0, sys.argv[1]); import faasbridge.artifact, {provider}.entry, {provider}.http\n"
-        f"left = [name for finder in sys.meta_path[:2] for name in finder._code if name not in sys.modules]\n"
+        "left = [name for finder in sys.meta_path[:2] for name in finder._code if name not in sys.modules]\n"
         "print(left, len(sys.meta_path))"
     )
     command = [sys.executable, "-I", "-S", "-c", program, str(tmp_path)]
@@ -73,10 +72,28 @@ def test_a_start_reads_no_more_than_what_every_start_needs(tmp_path: Path, provi
     assert (done.stdout, done.stderr) == ("[] 5\n", "")
 
 
-def core_imports(file: Path) -> set[tuple[str, str]]:
+def test_what_is_kept_follows_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "faasbridge_acme"
+    root.mkdir()
+    (root / "__init__.py").write_text("")
+    (root / ".#entry.py").symlink_to("nowhere")  # an editor's
+    (root / "entry.py").write_text("VALUE = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    packages = ("faasbridge", "faasbridge_acme")
+    first = runtime.packed(packages, "", tmp_path)
+    assert b"extra" not in first["faasbridge_acme/modules.bin"]
+    (root / "entry.py").write_text("def f():\n    from . import extra\n")
+    (root / "extra.py").write_text("")
+    assert b"faasbridge_acme.extra" in runtime.packed(packages, "", tmp_path)["faasbridge_acme/modules.bin"]
+    (root / "entry.py").write_text("VALUE = 1\n")
+    assert runtime.packed(packages, "", tmp_path) == first
+    assert runtime.packed((), "", tmp_path / "nowhere") == {}
+
+
+def core_imports(source: bytes) -> set[tuple[str, str]]:
     """(`faasbridge`, module in it) for each import of the core that runs, at import time or later."""
     found: set[tuple[str, str]] = set()
-    pending: list[ast.AST] = [ast.parse(file.read_bytes())]
+    pending: list[ast.AST] = [ast.parse(source)]
     while pending:
         node = pending.pop()
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":

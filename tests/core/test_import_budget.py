@@ -49,6 +49,12 @@ def test_a_kind_of_resource_is_imported_where_an_app_declares_one() -> None:
     assert brought("from faasbridge import Topic") == {"queue"}
 
 
+def test_other_events_and_listings_are_imported_where_an_app_needs_them() -> None:
+    lazy = {"faasbridge.events", "faasbridge.resources.listing"}
+    assert not loaded("import faasbridge, faasbridge.dispatch; faasbridge.App('a').queue('q')") & lazy
+    assert loaded("from faasbridge import Message, Page") >= lazy
+
+
 def test_what_adapters_share_is_light_and_only_theirs() -> None:
     assert not {name for name in loaded("import faasbridge, faasbridge.dispatch") if "adapter" in name}
     modules = ", ".join(

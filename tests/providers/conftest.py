@@ -14,6 +14,9 @@ import importlib.util
 import json
 import os
 import re
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,41 @@ def pytest_pycollect_makemodule(module_path: Path) -> None:
     needed = NEEDED.get(provider, ())
     if os.environ.get("CI") and any(map(_is_missing, needed)):
         raise pytest.UsageError(f"{', '.join(needed)}: not all installed: install the dependency group test-{provider}")
+
+
+SMALL = """
+from faasbridge import App
+
+app = App("small")
+
+
+@app.get("/")
+def home(request):
+    return "here"
+"""
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Callable[[str, str], str]:
+    """What a program prints in an artifact of a small app whose packages have no more than what every start imports:
+    `started(package, program)`."""
+    from faasbridge.build.runtime import packed
+
+    def run(package: str, program: str) -> str:
+        for name, contents in packed(("faasbridge", package), "", tmp_path).items():
+            if not name.endswith("/modules.bin"):
+                (tmp_path / name).parent.mkdir(exist_ok=True)
+                (tmp_path / name).write_bytes(contents)
+        (tmp_path / "small.py").write_text(SMALL)
+        document = {"app": "small:app", "middleware": [], "manifest": {"functions": [{"name": "http", "modules": []}]}}
+        (tmp_path / "faasbridge.json").write_text(json.dumps(document))
+        env = {**os.environ, "FAASBRIDGE_FUNCTION": "http", "LAMBDA_TASK_ROOT": str(tmp_path)}
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -24,7 +24,7 @@ from faasbridge.adapter.entry import runner_for
 from faasbridge.errors import ConfigError, InvalidEvent
 from faasbridge.http import Response
 
-from . import http
+from . import forwarders, http, invoking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -105,14 +105,10 @@ def function_app(
             )(run)
         built.function_name(name)(run)
         if deployed:
-            from . import forwarders
-
             runners[name] = runner
             if runner.function is not None:
                 forwarders.add(built, runner.function)
     if deployed:
-        from . import invoking
-
         invoking.add(built, runners)
     return built
 

@@ -518,3 +518,20 @@ def test_api_answers_in_the_form_of_the_request(caplog: pytest.LogCaptureFixture
     assert handle({**native, "body": "{"}, Context())["statusCode"] == 400
     with caplog.at_level(logging.ERROR), pytest.raises(InvalidEvent, match="no HTTP event"):
         handle({"Records": []}, Context())
+
+
+def test_an_answer_needs_no_more_than_what_every_start_imports(started: Callable[[str, str], str]) -> None:
+    event = {
+        "version": "2.0",
+        "rawPath": "/",
+        "headers": {},
+        "requestContext": {"http": {"method": "GET", "path": "/", "sourceIp": "192.0.2.1"}, "stage": "$default"},
+    }
+    program = f"""
+class Context:
+    aws_request_id = "1"
+    get_remaining_time_in_millis = staticmethod(lambda: 3000)
+from faasbridge_aws.entry import handler
+print(handler({event!r}, Context())["body"])
+"""
+    assert started("faasbridge_aws", program) == "here\n"

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -402,3 +403,13 @@ def test_without_drivers_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "faasbridge_azure.bind", None)
     with pytest.raises(ConfigError, match="no driver for secret 'key': faasbridge_azure is installed without"):
         entry.handler_for(app, "tell")
+
+
+def test_an_answer_needs_no_more_than_what_every_start_imports(started: Callable[[str, str], str]) -> None:
+    program = """
+import azure.functions
+from faasbridge_azure.entry import app
+run = next(each for each in app.get_functions() if each.get_function_name() == "http").get_user_function()
+print(run(azure.functions.HttpRequest("GET", "http://127.0.0.1/", body=b""), None).get_body().decode())
+"""
+    assert started("faasbridge_azure", program) == "here\n"

@@ -325,3 +325,13 @@ def test_log_lines_belong_to_their_trace_and_execution(headers: dict[str, str], 
 )
 def test_a_broken_trace_header_breaks_nothing(headers: dict[str, str]) -> None:
     assert "logging.googleapis.com/spanId" not in logs.fields(headers)
+
+
+def test_an_answer_needs_no_more_than_what_every_start_imports(started: Callable[[str, str], str]) -> None:
+    program = """
+import flask
+from werkzeug.test import EnvironBuilder
+from faasbridge_gcp.entry import handler
+print(handler(flask.Request(EnvironBuilder(path="/").get_environ())).get_data(as_text=True))
+"""
+    assert started("faasbridge_gcp", program) == "here\n"
