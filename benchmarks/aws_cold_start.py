@@ -5,9 +5,9 @@ A cold start is from the spawn of the runtime client's process to the answer to 
 unpacked artifacts as a deployment makes them, spawned in turn, so that a busy machine slows both alike. Lower quartiles
 count: whatever else the machine does only adds.
 
-What is compared is the part that a function has in it, its import and its first answer, by the process's own clock. The
-rest, Python and the runtime client, is the same program both times, takes ten times as long, and varies by more from
-one spawn to the next than the part in question has at all; the whole stands in the note.
+The budget is for the whole. A start takes ten times as long as what it is compared for, and varies by more from one
+spawn to the next, so the part that a function has in it, its import and its first answer by the process's own clock,
+stands beside it: that tells one version from another.
 """
 
 from __future__ import annotations
@@ -89,14 +89,12 @@ def figures(spawns: int = 60) -> list[Figure]:
         starts = [(*_start(bare), *_start(ours)) for _ in range(spawns)]
         imported = import_ms(IMPORTS, spawns, "import awslambdaric.bootstrap", path=ours)
     bare_whole, bare_part, whole, part = (low(list(times)) for times in zip(*starts, strict=True))
-    how = (
-        f"import and first answer, {part:.1f} ms, without {bare_part:.1f}; the whole start {whole:.1f} ms, without "
-        f"{bare_whole:.1f}; lower quartiles of {spawns} spawns in turn"
-    )
+    how = f"lower quartiles of {spawns} spawns in turn: {{:.1f}} ms with, {{:.1f}} ms without"
     note = f"lower quartile of {spawns}, from an artifact, on top of awslambdaric"
     return [
         Figure("import of core and AWS adapter", imported, "ms", 5, note=note),
-        Figure("added to an AWS cold start", part - bare_part, "ms", 5, note=how),
+        Figure("AWS cold start over a bare handler", whole - bare_whole, "ms", 5, note=how.format(whole, bare_whole)),
+        Figure("  of it: import and first answer", part - bare_part, "ms", note=how.format(part, bare_part)),
         Figure("added to an AWS artifact", added / 1024, "KB", 200, note="zipped"),
     ]
 

@@ -19,6 +19,16 @@ HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 OTHER = "3.12" if HERE != "3.12" else "3.13"
 
 
+def python_of(version: str) -> str:
+    """Skips where there is none, and fails in CI."""
+    python = interpreter(version)
+    if python is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"Python {version} is not on this machine")
+        pytest.skip(f"Python {version} is not on this machine")
+    return python
+
+
 def test_order_dates_modes_and_folders_do_not_show(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     for folder, mode in ((one, 0o600), (two, 0o664)):
@@ -47,11 +57,7 @@ def test_an_executable_stays_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", [HERE, OTHER])
 def test_byte_code_is_the_targets_and_used_whatever_the_date_of_its_source(tmp_path: Path, version: str) -> None:
-    python = interpreter(version)
-    if python is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"Python {version} is not on this machine")
-        pytest.skip(f"Python {version} is not on this machine")
+    python = python_of(version)
     files = {"one/mod.py": b"VALUE = 'from source'\n", "one/none.py": b"def {{name}}():", "two.txt": b"2"}
     archive.write(tmp_path / "a.zip", files, None, python_version=version)
     with zipfile.ZipFile(tmp_path / "a.zip") as zipped:
@@ -93,8 +99,7 @@ def test_byte_code_is_the_same_whatever_else_its_process_knows(version: str) -> 
 
 @pytest.mark.parametrize("version", [HERE, OTHER])
 def test_a_package_in_two_files_works_as_from_its_sources(tmp_path: Path, version: str) -> None:
-    python = interpreter(version)
-    assert python
+    python = python_of(version)
     sources = {
         "one/__init__.py": b'"""Words."""\nfrom . import mod\nfrom json import load, loads\nVALUE: int = 1\n',
         "one/install.py": b"",
