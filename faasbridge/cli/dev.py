@@ -114,8 +114,8 @@ def _ask_to_stop(server: LocalServer, view: View) -> Callable[[], None]:
             os._exit(130)
         if not asked:
             asked.append(monotonic())
+            server.ask_to_stop()  # first: nobody may be there any more to read what follows
             view.stopping()
-            server.ask_to_stop()
 
     return stop
 

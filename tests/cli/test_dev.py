@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -235,3 +237,16 @@ def test_a_stage_runs_once(dev: Starter, project: Path) -> None:
     assert second.process.wait(60) == 1
     assert "already running" in second.text()
     assert "--stage" in second.text()
+
+
+def test_it_stops_where_nobody_reads_it_any_more(project: Path) -> None:
+    command = [sys.executable, "-m", "faasbridge", "dev", "--port", "0"]
+    with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert any("Ctrl-C stops." in line for line in process.stdout)
+            process.stdout.close()  # `| head`
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) in (0, 1)
+        finally:
+            process.kill()
